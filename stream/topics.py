@@ -1,0 +1,51 @@
+"""Topic names, keys, and which partition a customer belongs to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+INTERACTIONS = "interactions"
+PURCHASES = "purchases"
+PROFILES = "profiles"
+DEAD_LETTERS = "dead-letters"
+SEGMENT_CHANGES = "segment-changes"
+MODEL_SAMPLES = "model-samples"
+
+#: Keyed by customer, with one partition count: one worker owns all events of a customer.
+EVENT_TOPICS = (INTERACTIONS, PURCHASES, PROFILES)
+
+_SEED = np.uint32(0x9747B28C)
+_M = np.uint32(0x5BD1E995)
+
+
+def partition_of(customer_id: str, partitions: int) -> int:
+    """Partition that owns a customer: Kafka's default for the key `customer_id` in UTF-8."""
+    return int(partitions_of([customer_id.encode()], partitions)[0])
+
+
+def partitions_of(keys: Sequence[bytes], partitions: int) -> NDArray[np.int64]:
+    """Partition of every key, as Kafka's DefaultPartitioner computes it.
+
+    `(murmur2(key) & 0x7fffffff) % partitions`; murmur2 as in
+    `org.apache.kafka.common.utils.Utils.murmur2`. Shape `(len(keys),)`.
+    """
+    return (_murmur2(keys) & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
+
+
+def _murmur2(keys: Sequence[bytes]) -> NDArray[np.uint32]:
+    lengths = np.fromiter(map(len, keys), np.uint32, len(keys))
+    words = int(lengths.max(initial=0)) // 4 + 1
+    padded = b"".join(key.ljust(words * 4, b"\0") for key in keys)
+    blocks = np.frombuffer(padded, "<u4").reshape(len(keys), words)
+    h = _SEED ^ lengths
+    full = lengths // np.uint32(4)
+    for i in range(words):
+        k = blocks[:, i] * _M
+        k = (k ^ (k >> np.uint32(24))) * _M
+        h = np.where(i < full, (h * _M) ^ k, h)
+    # The last one to three bytes; a padded block holds zeros beyond them.
+    tail = blocks[np.arange(len(keys)), full]
+    h = np.where(lengths % np.uint32(4) > 0, (h ^ tail) * _M, h)
+    h = (h ^ (h >> np.uint32(13))) * _M
+    return h ^ (h >> np.uint32(15))
