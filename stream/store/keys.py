@@ -1,0 +1,44 @@
+"""Every Redis key of Agos; nothing else builds one."""
+
+PREFIX = "agos:"
+SEGMENTS = "agos:segments"
+CHANGES = "agos:changes"
+MODEL = "agos:model"
+#: The trainer's state and the offset of the samples that it has seen.
+TRAINER = "agos:trainer"
+#: How far the relay has copied the change records.
+RELAY = "agos:relay"
+#: Worker → JSON of its last report; internal, for live views.
+WORKERS = "agos:workers"
+STATE_PREFIX = "agos:state:"
+CUSTOMER_PREFIX = "agos:customer:"
+
+
+def customer(customer_id: str) -> str:
+    """Hash with a customer's public fields."""
+    return CUSTOMER_PREFIX + customer_id
+
+
+def state(customer_id: str) -> str:
+    """What the workers remember of a customer; binary, internal."""
+    return STATE_PREFIX + customer_id
+
+
+def members(segment: str) -> str:
+    """Sorted set of a segment's customers, scored by the ms when they entered."""
+    return f"agos:segment:{segment}:members"
+
+
+def offsets(partition: int) -> str:
+    """Hash of a partition: topic → next offset to apply, and who wrote last."""
+    return f"agos:{{{partition}}}:offsets"
+
+
+def due(partition: int) -> str:
+    """Sorted set of a partition's customers, scored by the ms of their next evaluation."""
+    return f"agos:{{{partition}}}:due"
+
+
+def categories(partition: int) -> str:
+    """Hash of a partition: category code → name."""
+    return f"agos:{{{partition}}}:categories"
