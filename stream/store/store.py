@@ -1,0 +1,236 @@
+"""The worker's side of Redis: read states and positions, write one batch atomically."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import redis.exceptions
+from redis.asyncio import Redis, Sentinel
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+
+from stream.errors import StoreError
+from stream.settings import Settings
+from stream.store import keys
+
+#: Errors after which the same call may succeed: the server is away, loading, failing over,
+#: out of memory or out of disk.
+PASSING = (
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.OutOfMemoryError,
+)
+_PASSING_REPLIES = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY ", "OOM ", "UNBLOCKED")
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What Redis knows of a partition: next offset and topic id by topic, and who wrote last."""
+
+    offsets: Mapping[str, int]
+    topic_ids: Mapping[str, str]
+    writer: str
+
+
+@dataclass(slots=True)
+class Group:
+    """Customers whose public records are written with the same fields.
+
+    `values` is flat: for each customer its id, stored state, the fields' values, and the offset
+    that it was changed by.
+    """
+
+    fields: Sequence[str]
+    customers: int
+    values: list[Any]
+
+
+@dataclass(slots=True)
+class Write:
+    """All that one batch changes. An empty topic: a timed evaluation that moves no offset."""
+
+    partition: int
+    writer: str
+    expected_writer: str
+    topic: str = ""
+    topic_id: str = ""
+    start: int | None = None
+    end: int = 0
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    #: Customer, segment, ms entered or "" for a leaver; flat.
+    memberships: list[Any] = field(default_factory=list)
+    #: Fields of each change record, and the same as JSON.
+    changes: list[tuple[Mapping[str, Any], bytes]] = field(default_factory=list)
+    #: Customer, ms of the next evaluation or "" for none; flat.
+    due: list[Any] = field(default_factory=list)
+    #: Category code, name; flat.
+    categories: list[Any] = field(default_factory=list)
+
+    def arguments(self, changes_kept: int) -> list[Any]:
+        """The script's ARGV."""
+        start = "" if self.start is None else self.start
+        args: list[Any] = [self.topic, start, self.end, self.topic_id]
+        args += [self.expected_writer, self.writer, len(self.constants)]
+        for pair in self.constants.items():
+            args += pair
+        args.append(f"{self.topic}-{self.partition}@" if self.topic else "")
+        args.append(len(self.groups))
+        for group in self.groups:
+            args += [len(group.fields), *group.fields, group.customers]
+            args += group.values
+        args.append(len(self.memberships) // 3)
+        args += self.memberships
+        args += [changes_kept, len(self.changes)]
+        for record, text in self.changes:
+            args.append(2 * len(record))
+            for pair in record.items():
+                args += pair
+            args.append(text)
+        args.append(len(self.due) // 2)
+        args += self.due
+        args.append(len(self.categories) // 2)
+        args += self.categories
+        return args
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Whether a write was applied; if not, what Redis has instead."""
+
+    ok: bool
+    stored: int | None
+    writer: str
+
+
+def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = False) -> Redis:
+    """Redis client of these settings; it never retries by itself."""
+    options: dict[str, Any] = {
+        "username": settings.redis_user or None,
+        "password": settings.redis_password.get_secret_value() or None,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": decode,
+        "protocol": 2,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    if settings.redis_sentinel:
+        probe = Redis.from_url(settings.redis)
+        where = probe.connection_pool.connection_kwargs
+        sentinel = Sentinel([(where["host"], where["port"])], socket_timeout=timeout_seconds)
+        master: Redis = sentinel.master_for(settings.redis_sentinel, **options)
+        return master
+    return Redis.from_url(settings.redis, **options)
+
+
+class Store:
+    """Redis as one worker sees it. Every call waits out passing errors for a bounded time."""
+
+    def __init__(self, settings: Settings, redis_client: Redis | None = None) -> None:
+        self.redis = redis_client if redis_client is not None else client(settings)
+        self._patience_seconds = settings.stall_seconds
+        self._changes_kept = settings.changes
+        text = (resources.files("stream.store") / "apply.lua").read_text()
+        self._apply = AsyncScript(self.redis, text)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.redis.aclose()
+
+    async def check(self) -> list[str]:
+        """Refuse a Redis that would lose data; return warnings.
+
+        Raises
+        ------
+        StoreError
+            For a version below 6.2 or an eviction policy other than `noeviction`.
+        """
+        info: dict[str, Any] = await self._wait_out(self.redis.info)
+        version = tuple(int(part) for part in info["redis_version"].split(".")[:2])
+        if version < (6, 2):
+            raise StoreError(f"Redis is {info['redis_version']}, expected 6.2 or later")
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise StoreError(
+                f"maxmemory-policy is {policy}, expected noeviction: Redis would silently drop "
+                "customers (CONFIG SET maxmemory-policy noeviction)"
+            )
+        if info.get("aof_enabled") != 1:
+            return ["Redis has no append-only file: a crash of it loses what it had in memory"]
+        return []
+
+    async def positions(self, partition: int) -> Positions:
+        """Where the partition's topics stand in Redis."""
+        raw: dict[bytes, bytes] = await self._wait_out(
+            lambda: self.redis.hgetall(keys.offsets(partition))
+        )
+        fields = {name.decode(): value.decode() for name, value in raw.items()}
+        return Positions(
+            {k: int(v) for k, v in fields.items() if not k.endswith(":id") and k != "writer"},
+            {k.removesuffix(":id"): v for k, v in fields.items() if k.endswith(":id")},
+            fields.get("writer", ""),
+        )
+
+    async def load(self, customers: Sequence[str]) -> list[bytes | None]:
+        """Stored states, None for a customer without one."""
+        names = [keys.state(customer) for customer in customers]
+        states: list[bytes | None] = await self._wait_out(lambda: self.redis.mget(names))
+        return states
+
+    async def apply(self, write: Write) -> Applied:
+        """Write one batch, or nothing if Redis is not where the worker thinks.
+
+        A write whose answer was lost is sent again; its token tells then whether it was done.
+        """
+        names = [
+            keys.offsets(write.partition),
+            keys.due(write.partition),
+            keys.categories(write.partition),
+            keys.CHANGES,
+        ]
+        arguments = write.arguments(self._changes_kept)
+        done, stored, writer = await self._wait_out(lambda: self._apply(names, arguments))
+        ok = bool(done) or writer == write.writer.encode()
+        return Applied(ok, int(stored) if stored else None, writer.decode())
+
+    async def _wait_out(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_seconds
+        pause = 0.02
+        while True:
+            try:
+                return await call()
+            except redis.exceptions.RedisError as error:
+                if not is_passing(error):
+                    raise
+                if loop.time() + pause > deadline:
+                    raise StoreError(
+                        f"Redis did not answer for {self._patience_seconds:.0f} s: {error}"
+                    ) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def is_passing(error: redis.exceptions.RedisError) -> bool:
+    """Whether the same call may succeed a little later."""
+    return isinstance(error, PASSING) or any(word in str(error) for word in _PASSING_REPLIES)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Store]:
+    """A checked store that is closed in the end."""
+    store = Store(settings)
+    try:
+        await store.check()
+        yield store
+    finally:
+        await store.close()

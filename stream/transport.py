@@ -1,0 +1,197 @@
+"""A Faust transport that hands over whole batches, and starts where Redis says.
+
+Faust makes two asyncio tasks for every message; for the event topics one message is therefore
+a whole fetched batch of one partition. A batch carries the offsets that it spans as `[start,
+end)`; `start` is where the batch before it ended, not its first record's offset, since
+compaction and transaction markers leave holes. The chain of these spans is kept in the
+consumer's own thread, in the same step in which records are taken or a seek is made, so that
+no rewind can be mistaken for a continuation.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
+
+#: Topics that are delivered in batches and whose position Redis knows.
+BATCHED = frozenset((*EVENT_TOPICS, MODEL_SAMPLES))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition that were fetched together.
+
+    `start` is None where the consumer does not know what came before.
+    """
+
+    topic: str
+    partition: int
+    start: int | None
+    end: int
+    records: list[Any]
+
+
+#: Given the assigned partitions of the batched topics, says from which offset to read each;
+#: a missing one is read from the beginning of the log.
+Positions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
+
+
+class _ReadOffsets(defaultdict[TP, int | None]):
+    """Offsets that Faust has read; for batched topics it shall not judge by them."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return None if tp.topic in BATCHED else super().__getitem__(tp)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that talks to Kafka; keeps the chain of batches of every partition."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._ends: dict[TP, int] = {}
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        self._ends.clear()
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        return committed
+
+    def seek(self, partition: TP, offset: int) -> None:
+        raise NotImplementedError("seeks from the wrong thread: use seek_wait")
+
+    async def _seek_wait(
+        self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]
+    ) -> None:
+        for tp, offset in partitions.items():
+            consumer.seek(tp, offset)
+            self._ends[TP(tp.topic, tp.partition)] = offset
+        await asyncio.wait_for(
+            asyncio.gather(*[consumer.position(tp) for tp in partitions]),
+            timeout=self.app.conf.broker_request_timeout / 3,
+        )
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> dict[TP, list[Any]]:
+        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        return {TP(tp.topic, tp.partition): self._chain(tp, got) for tp, got in fetched.items()}
+
+    def _chain(self, tp: TP, records: list[Any]) -> list[Any]:
+        if tp.topic not in BATCHED or not records:
+            return records
+        start, end = self._ends.get(tp), records[-1].offset + 1
+        self._ends[tp] = end
+        return [Batch(tp.topic, tp.partition, start, end, records)]
+
+    async def commit_quietly(self, offsets: Mapping[TP, int]) -> None:
+        """Tell Kafka the applied offsets, for tools that show lag. Redis has the truth."""
+        await self.call_thread(self._ensure_consumer().commit, dict(offsets))
+
+    async def log_ends(self, partitions: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
+        """First offset and end of the log of each partition."""
+        consumer, tps = self._ensure_consumer(), list(partitions)
+        first = await self.call_thread(consumer.beginning_offsets, tps)
+        end = await self.call_thread(consumer.end_offsets, tps)
+        return {TP(tp.topic, tp.partition): (first[tp], end[tp]) for tp in tps}
+
+
+class Consumer(driver.Consumer):
+    """Consumer whose messages of the event topics are batches."""
+
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _ReadOffsets()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Start each partition where Redis says; raises what stops a wrong start."""
+        committed = dict(await self._thread.seek_to_committed())
+        batched = {TP(tp.topic, tp.partition) for tp in self.assignment() if tp.topic in BATCHED}
+        if batched:
+            wanted = await self.app.positions(batched)
+            await self.seek_wait(wanted)
+            committed.update(wanted)
+        return committed
+
+    async def rewind(self, offsets: Mapping[TP, int]) -> None:
+        """Read these partitions again from these offsets."""
+        assigned = self.assignment()
+        await self.seek_wait({tp: offset for tp, offset in offsets.items() if tp in assigned})
+
+    async def commit_applied(self, offsets: Mapping[TP, int]) -> None:
+        """Tell Kafka the applied offsets of partitions that are still ours."""
+        assigned = self.assignment()
+        ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if ours:
+            await self._thread.commit_quietly(ours)
+
+    async def log_ends(self, partitions: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
+        """First offset and end of the log of each partition."""
+        return await self._thread.log_ends(partitions)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Messages of one fetch: a batch is one message."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self._seek_again()
+            return
+        for tp, record in self.scheduler.iterate(records):
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                break
+            if active is None or tp in active or tp in self._buffered_partitions:
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield tp, self._message(tp, record)
+
+    async def _seek_again(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception as error:
+            # A partition may just have gone; the assignment under way seeks again.
+            self.log.warning("could not seek while a rebalance is under way: %r", error)
+
+    def _message(self, tp: TP, record: Any) -> ConsumerMessage:
+        if not isinstance(record, Batch):
+            message: ConsumerMessage = self._to_message(tp, record)
+            return message
+        last = record.records[-1]
+        return ConsumerMessage(
+            record.topic,
+            record.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            (),
+            None,
+            record,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class Transport(driver.Transport):
+    """Kafka by aiokafka, in batches: broker URLs `agos://host:port`."""
+
+    Consumer = Consumer
