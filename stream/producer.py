@@ -1,0 +1,61 @@
+"""The KafkaProducer of everything that sends events with kafka-python."""
+
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from stream.errors import ConfigurationError
+from stream.settings import Settings
+
+_MAX_REQUEST_BYTES = 4 * 1024 * 1024
+#: Per partition; large enough that a fast replay sends few, full requests.
+_BATCH_BYTES = 256 * 1024
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """Connection, TLS and SASL options of any kafka-python client."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in settings.kafka.split(",")],
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_ca is not None and settings.kafka_security.endswith("SSL"):
+        options["ssl_cafile"] = str(settings.kafka_ca)
+    if settings.kafka_security.startswith("SASL"):
+        options["sasl_mechanism"] = settings.kafka_sasl
+        options["sasl_plain_username"] = settings.kafka_user
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    return options
+
+
+def producer(settings: Settings, **overrides: Any) -> KafkaProducer:
+    """Connected producer: acknowledged by all replicas, idempotent (a retry duplicates nothing).
+
+    Topics are never created by it: a misspelt one is an error. kafka-python bounds neither its
+    buffer nor the number of unsent records; whoever sends much must wait for acknowledgements
+    (`stream.replay.send` does).
+
+    Raises
+    ------
+    ConfigurationError
+        If no broker of `settings.kafka` can be reached.
+    """
+    options = {
+        **kafka_options(settings),
+        "acks": "all",
+        "enable_idempotence": True,
+        "allow_auto_create_topics": False,
+        "max_request_size": _MAX_REQUEST_BYTES,
+        "batch_size": _BATCH_BYTES,
+        "linger_ms": 5,
+        "bootstrap_timeout_ms": 10_000,
+        "max_block_ms": 15_000,
+        **overrides,
+    }
+    try:
+        return KafkaProducer(**options)
+    except (KafkaError, OSError) as error:
+        raise ConfigurationError(
+            f"AGOS_KAFKA: no broker answers at {settings.kafka} ({error!r}), expected a Kafka "
+            f"broker that speaks {settings.kafka_security}"
+        ) from None
