@@ -1,0 +1,9 @@
+"""Words for names and explanations, one language per file."""
+
+from models.languages.en import ENGLISH
+from models.languages.fil import FILIPINO
+from models.languages.language import AVERAGE, VERY, Language
+
+LANGUAGES = {"en": ENGLISH, "fil": FILIPINO}
+
+__all__ = ["AVERAGE", "LANGUAGES", "VERY", "Language"]

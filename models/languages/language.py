@@ -1,0 +1,71 @@
+"""What a language pack holds. A term is a feature and a direction: ``spend+``, ``orders-``."""
+
+from dataclasses import dataclass
+
+#: From so many deviations on, a level is "very" high or low; below the other it is average.
+VERY = 1.5
+AVERAGE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """Words and patterns of one language.
+
+    Attributes
+    ----------
+    features
+        Feature → what people call it; a feature that is not here keeps its own name.
+    nouns
+        Terms → a name for customers to whom all of them apply.
+    adjectives
+        Term → what can stand with a noun, in `pattern`.
+    levels
+        Very low, low, average, high, very high; with ``{feature}``.
+    """
+
+    features: dict[str, str]
+    nouns: dict[tuple[str, ...], str]
+    adjectives: dict[str, str]
+    pattern: str
+    levels: tuple[str, str, str, str, str]
+    high_noun: str
+    low_noun: str
+    typical: str
+    both: str
+    only: str
+    nearest: str
+    stays: str
+    sentence: str
+    sentence_typical: str
+    effect: str
+    more: str
+    much_more: str
+    less: str
+    much_less: str
+
+    def feature(self, name: str) -> str:
+        return self.features.get(name, name.replace("_", " "))
+
+    def noun(self, terms: tuple[str, ...]) -> str:
+        """The name for these terms; made of the feature's own name if the pack has none."""
+        known = self.nouns.get(terms)
+        if known is not None:
+            return known
+        pattern = self.high_noun if terms[0].endswith("+") else self.low_noun
+        return pattern.format(feature=self.feature(terms[0][:-1]))
+
+    def level(self, feature: str, z: float) -> str:
+        """How high a value is, `z` deviations from the average: "very high spend"."""
+        step = (z > -VERY) + (z > -AVERAGE) + (z >= AVERAGE) + (z >= VERY)
+        return self.levels[step].format(feature=self.feature(feature))
+
+    def compared(self, z: float) -> str:
+        if z >= 0.0:
+            return self.much_more if z >= VERY else self.more
+        return self.much_less if z <= -VERY else self.less
+
+    def join(self, parts: list[str]) -> str:
+        """ "a", "a and b", "a, b and c"."""
+        if len(parts) < 2:
+            return "".join(parts)
+        return self.both.format(first=", ".join(parts[:-1]), last=parts[-1])

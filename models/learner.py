@@ -1,0 +1,43 @@
+"""What the trainer asks of anything that learns: points in, a partition of them out."""
+
+from typing import Any, Protocol
+
+from models.lloyd import Partition
+from models.space import F64, Ints, Space
+
+
+class Learner(Protocol):
+    """Divides the panel's points; keeps whatever it likes between calls."""
+
+    @property
+    def natural(self) -> bool:
+        """Whether it found groups that are apart, rather than borders that were needed."""
+        ...
+
+    def learn(self, Z: F64, changed: Ints) -> Partition:
+        """Learn from the panel and divide it.
+
+        Parameters
+        ----------
+        Z
+            All points of the panel, shape (n, d).
+        changed
+            Rows that are new or have moved since the last call.
+        """
+        ...
+
+    def move(self, old: Space, new: Space, found: Partition) -> Partition:
+        """The space has moved; `found` is the last partition, its centroids in the new space."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, in numbers, texts, lists and dicts."""
+        ...
+
+    def widened(self, state: dict[str, Any], more: int) -> dict[str, Any]:
+        """A state with `more` further coordinates, 0 for every centroid."""
+        ...
+
+    def restore(self, state: dict[str, Any], Z: F64) -> None:
+        """Go on where `state` was taken; `Z` are the panel's points."""
+        ...

@@ -1,0 +1,98 @@
+"""Lloyd's steps on points held in memory, and the sums they need."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.space import F64, Ints, distances
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partition:
+    """Points divided among centroids.
+
+    Attributes
+    ----------
+    centroids
+        Shape (k, d).
+    labels
+        Row of the nearest centroid, shape (n,).
+    counts
+        Points of each centroid, shape (k,).
+    sse
+        Sum of squared distances of each centroid's points from it, shape (k,).
+    """
+
+    centroids: F64
+    labels: Ints
+    counts: Ints
+    sse: F64
+
+    @property
+    def k(self) -> int:
+        return len(self.centroids)
+
+    @property
+    def inertia(self) -> float:
+        return float(self.sse.sum())
+
+
+def partition(Z: F64, centroids: F64) -> Partition:
+    """Every point to its nearest centroid."""
+    D = distances(Z, centroids)
+    labels = D.argmin(axis=1)
+    nearest = D[np.arange(len(Z)), labels]
+    k = len(centroids)
+    counts = np.bincount(labels, minlength=k)
+    sse = np.bincount(labels, weights=nearest, minlength=k).astype(np.float64)
+    return Partition(centroids, labels, counts, sse)
+
+
+def means(Z: F64, labels: Ints, k: int, fallback: F64) -> F64:
+    """Mean of each label's points, shape (k, d); `fallback`'s row where there are none."""
+    counts = np.bincount(labels, minlength=k)
+    member = np.zeros((k, len(Z)))
+    member[labels, np.arange(len(Z))] = 1.0
+    sums = member @ Z
+    return np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], fallback)
+
+
+def lloyd(Z: F64, centroids: F64, steps: int) -> Partition:
+    """At most `steps` of Lloyd's steps, fewer when nothing moves any more."""
+    current = partition(Z, centroids)
+    for _ in range(steps):
+        moved = means(Z, current.labels, current.k, current.centroids)
+        following = partition(Z, moved)
+        still = np.array_equal(following.labels, current.labels)
+        current = following
+        if still:
+            break
+    return current
+
+
+def spread_out(Z: F64, k: int, rng: np.random.Generator) -> F64:
+    """k points far from each other as first centroids (k-means++, Arthur and Vassilvitskii 2007).
+
+    Of a few candidates drawn with a chance in proportion to the squared distance, the one that
+    leaves the least inertia is taken.
+    """
+    chosen = [int(rng.integers(len(Z)))]
+    nearest = distances(Z, Z[chosen])[:, 0]
+    tries = 2 + int(np.log(k)) if k > 1 else 1
+    for _ in range(k - 1):
+        total = float(nearest.sum())
+        if total <= 0.0:
+            chosen.append(int(rng.integers(len(Z))))
+            continue
+        candidates = rng.choice(len(Z), size=tries, p=nearest / total)
+        left = np.minimum(nearest[:, None], distances(Z, Z[candidates]))
+        best = int(left.sum(axis=0).argmin())
+        chosen.append(int(candidates[best]))
+        nearest = left[:, best]
+    return Z[chosen].copy()
+
+
+def best_of(Z: F64, k: int, starts: int, rng: np.random.Generator, steps: int = 100) -> Partition:
+    """Batch k-means: the least inertia of several starts."""
+    found = [lloyd(Z, spread_out(Z, k, rng), steps) for _ in range(starts)]
+    return min(found, key=lambda result: result.inertia)

@@ -1,0 +1,91 @@
+"""The model space: raw features, logarithm, standardised on the panel, clipped."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+F32 = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+#: Beyond this many standard deviations a value says no more: outliers must not own a segment.
+CLIP = 5.0
+#: A feature whose logarithm varies less than this is constant: it may not be blown up to ±5.
+LEAST_SCALE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """How a raw vector becomes a point: ``clip((signed_log1p(x) - mean) / scale)``.
+
+    Unknown values (NaN) lie at the mean, so they pull a customer nowhere.
+
+    Parameters
+    ----------
+    mean, scale
+        Of each feature, after the logarithm, shape (d,).
+    logged
+        Which features are taken as logarithms, shape (d,).
+    clip
+        Largest absolute coordinate.
+    """
+
+    mean: F64
+    scale: F64
+    logged: Bools
+    clip: float = CLIP
+
+    @classmethod
+    def of(cls, X: F64, logged: Bools | None = None, clip: float = CLIP) -> "Space":
+        """The space in which the rows of `X` have mean 0 and deviation 1."""
+        flags = np.ones(X.shape[1], dtype=bool) if logged is None else logged
+        L = flatten(X, flags)
+        known = ~np.isnan(L)
+        count = np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known, L, 0.0).sum(axis=0) / count
+        centred = np.where(known, L - mean, 0.0)
+        scale = np.sqrt((centred * centred).sum(axis=0) / count)
+        scale = np.where(scale < LEAST_SCALE, 1.0, scale)
+        return cls(mean, scale, flags, clip)
+
+    def project(self, X: F64) -> F64:
+        """Points (n, d) of raw vectors (n, d)."""
+        Z = flatten(X, self.logged)
+        Z -= self.mean
+        Z /= self.scale
+        np.maximum(Z, -self.clip, out=Z)
+        np.minimum(Z, self.clip, out=Z)
+        unknown = np.isnan(Z)
+        if unknown.any():
+            Z[unknown] = 0.0
+        return Z
+
+    def moved(self, Z: F64, to: "Space") -> F64:
+        """Points of this space as points of another (exact where nothing was clipped)."""
+        return np.clip((Z * self.scale + self.mean - to.mean) / to.scale, -to.clip, to.clip)
+
+    def raw(self, z: F64) -> F64:
+        """The raw vector that lies at point `z`."""
+        level = z * self.scale + self.mean
+        return np.where(self.logged, np.sign(level) * np.expm1(np.abs(level)), level)
+
+
+def flatten(X: F64, logged: Bools) -> F64:
+    """``sign(x)·log1p(|x|)`` of the logged features; infinities become large numbers."""
+    X = np.asarray(X, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        L = np.log1p(np.abs(X))
+        np.copysign(L, X, out=L)
+    if not logged.all():
+        L = np.where(logged, L, X)
+    return np.clip(L, -1e12, 1e12, out=L)
+
+
+def distances(Z: F64, centroids: F64) -> F64:
+    """Squared distances (n, k) of points (n, d) from centroids (k, d)."""
+    D: F64 = Z @ (-2.0 * centroids.T)
+    D += np.einsum("ij,ij->i", centroids, centroids)
+    D += np.einsum("ij,ij->i", Z, Z)[:, None]
+    return np.maximum(D, 0.0, out=D)

@@ -1,0 +1,246 @@
+"""The trainer: panel in, published snapshots out; deterministic for a seed, bounded in memory."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from models.errors import InvalidState
+from models.languages import LANGUAGES
+from models.learner import Learner
+from models.lineage import Lineage, overlap, trace
+from models.lloyd import Partition, means, partition
+from models.naming import effects, names, sentence
+from models.panel import Panel, panel_hash
+from models.registry import learner
+from models.snapshot import HYSTERESIS, Segment, Snapshot
+from models.space import F64, Space
+
+__all__ = ["Trainer", "panel_hash"]
+
+#: Fewer customers than this are no basis for segments.
+LEAST_CUSTOMERS = 24
+#: A tick works when this share of the panel has a new vector; structure is judged per such tick.
+FRESH = 0.1
+#: The published snapshot must be worse than the newest by this share of its inertia.
+GATE = 0.002
+_MAGIC = b"agos-trainer-1\n"
+
+
+class _State(msgspec.Struct, frozen=True):
+    """What `to_bytes` writes, as MessagePack."""
+
+    features: tuple[str, ...]
+    seed: int
+    clusterer: str
+    panel_size: int
+    language: str
+    rate: float
+    customers: list[str]
+    pending: list[str]
+    vectors: bytes
+    next_id: int
+    snapshot: str
+    learner: dict[str, object]
+
+
+class Trainer:
+    """Learns segments from the latest vectors of a panel of customers.
+
+    Parameters
+    ----------
+    features
+        Names of the columns.
+    seed
+        Of everything random; the same updates give the same snapshots.
+    clusterer
+        A name of `models.registry`.
+    panel_size
+        Customers to learn from, about.
+    language
+        Of names and explanations, a key of `models.languages.LANGUAGES`.
+    hysteresis
+        See `Snapshot.assign`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> trainer = Trainer(("orders", "views"), seed=1)
+    >>> for i in range(200):
+    ...     often = i % 2
+    ...     trainer.update(f"c{i}", rng.poisson((30, 2) if often else (1, 40)).astype(float))
+    >>> snapshot = trainer.tick()
+    >>> sorted(segment.name for segment in snapshot.segments)
+    ['frequent buyers', 'window shoppers']
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        seed: int,
+        clusterer: str = "default",
+        panel_size: int = 2000,
+        language: str = "en",
+        hysteresis: float = HYSTERESIS,
+    ) -> None:
+        if language not in LANGUAGES:
+            raise ValueError(f"language: {language!r}, one of {sorted(LANGUAGES)} expected")
+        self.features = tuple(features)
+        self.seed, self.clusterer, self.language = seed, clusterer, language
+        self.panel_size, self.hysteresis = panel_size, hysteresis
+        self.snapshot: Snapshot | None = None
+        self._panel = Panel(len(self.features), panel_size)
+        self._learner: Learner = learner(clusterer, self.features, seed)
+        self._next_id = 1
+
+    @property
+    def in_panel_rate(self) -> float:
+        """Share of the hash space that is in the panel: customers with `panel_hash` under it."""
+        return self._panel.rate
+
+    @property
+    def customers(self) -> int:
+        """How many customers are in the panel."""
+        return len(self._panel)
+
+    def update(self, customer: str, x: F64) -> None:
+        """Take `x` (raw, shape (d,), copied) as the customer's latest vector."""
+        self._panel.put(customer, x)
+
+    def update_many(self, customers: Sequence[str], X: F64) -> None:
+        """The same for many; the last row of a customer counts."""
+        for customer, x in zip(customers, X, strict=True):
+            self._panel.put(customer, x)
+
+    def forget(self, customer: str) -> None:
+        """Remove a customer; without effect if it is not in the panel."""
+        self._panel.drop(customer)
+
+    def widened(self, features: Sequence[str]) -> "Trainer":
+        """The same trainer with further features, unknown (NaN) for everybody so far."""
+        more = sorted(set(features) - set(self.features))
+        wider = Trainer(
+            (*self.features, *more),
+            self.seed, self.clusterer, self.panel_size, self.language, self.hysteresis,
+        )  # fmt: skip
+        gap = np.full((len(self._panel), len(more)), np.nan)
+        X = np.hstack([self._panel.X, gap])
+        wider._panel.restore(list(self._panel), X, self._panel.rate, self._panel.pending)
+        wider._next_id = self._next_id
+        if self.snapshot is not None:
+            wider.snapshot = self.snapshot.widened(more)
+            wider._learner.restore(
+                wider._learner.widened(self._learner.state(), len(more)),
+                wider.snapshot.space.project(X),
+            )
+        return wider
+
+    def tick(self) -> Snapshot | None:
+        """Learn from what has changed; the snapshot to publish, if there is one.
+
+        Cheap when little has changed, bounded always; safe to run in a thread as long as nothing
+        else touches this object meanwhile.
+        """
+        n = len(self._panel)
+        if n < LEAST_CUSTOMERS or self._panel.changed < max(1.0, FRESH * n):
+            return None
+        X = self._panel.X
+        space = self.snapshot.space if self.snapshot else Space.of(X)
+        Z = space.project(X)
+        found = self._learner.learn(Z, self._panel.take_changed())
+        if self.snapshot is not None and not self._worth_publishing(self.snapshot, Z, found):
+            return None
+        moved_space = Space.of(X)
+        Z = moved_space.project(X)
+        centroids = means(Z, found.labels, found.k, space.moved(found.centroids, moved_space))
+        found = self._learner.move(space, moved_space, partition(Z, centroids))
+        self.snapshot = self._published(moved_space, Z, found)
+        return self.snapshot
+
+    def _worth_publishing(self, published: Snapshot, Z: F64, found: Partition) -> bool:
+        """The gate: another structure, or centroids that have left their customers."""
+        if found.k != len(published.segments):
+            return True
+        in_force = partition(Z, published.centroids)
+        return in_force.inertia > (1.0 + GATE) * found.inertia
+
+    def _published(self, space: Space, Z: F64, found: Partition) -> Snapshot:
+        before = self.snapshot
+        version = before.version + 1 if before else 1
+        lineage = self._trace(space, Z, found)
+        self._next_id = max(self._next_id, *(i + 1 for i in lineage.ids))
+        words = LANGUAGES[self.language]
+        kept = [before.segment(i) if before else None for i in lineage.ids]
+        called = names(
+            self.features, found.centroids, words, [s.terms if s else None for s in kept]
+        )
+        weights = found.counts / max(1, found.counts.sum())
+        segments = tuple(
+            Segment(
+                id=lineage.ids[row],
+                centroid=tuple(found.centroids[row].tolist()),
+                name=called[row].text,
+                sentence=sentence(
+                    self.features, found.centroids[row], float(weights[row]), space, words
+                ),
+                weight=float(weights[row]),
+                effects=effects(self.features, found.centroids[row]),
+                parents=old.parents if (old := kept[row]) else lineage.parents[row],
+                born_version=old.born_version if old else version,
+                terms=called[row].terms,
+            )
+            for row in range(found.k)
+        )
+        return Snapshot(
+            version=version, features=self.features, mean=space.mean, scale=space.scale,
+            segments=segments, trained_on=len(Z), hysteresis=self.hysteresis,
+            panel_rate=self._panel.rate, natural=self._learner.natural, language=self.language,
+            changes=lineage.changes if before else (),
+        )  # fmt: skip
+
+    def _trace(self, space: Space, Z: F64, found: Partition) -> Lineage:
+        if self.snapshot is None:
+            return trace((), np.zeros((0, found.k)), self._next_id)
+        old = partition(Z, self.snapshot.space.moved(self.snapshot.centroids, space))
+        shared = overlap(old.labels, found.labels, old.k, found.k)
+        return trace(tuple(self.snapshot.ids.tolist()), shared, self._next_id)
+
+    def to_bytes(self) -> bytes:
+        """Everything needed to go on elsewhere; the same bytes for the same trainer."""
+        state = _State(
+            self.features, self.seed, self.clusterer, self.panel_size, self.language,
+            self._panel.rate, list(self._panel), self._panel.pending, self._panel.X.tobytes(),
+            self._next_id, self.snapshot.to_json() if self.snapshot else "",
+            self._learner.state(),
+        )  # fmt: skip
+        return _MAGIC + msgspec.msgpack.encode(state)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Trainer":
+        """The trainer that `to_bytes` wrote.
+
+        Raises
+        ------
+        InvalidState
+            A ValueError: other bytes, or of another format.
+        """
+        if not data.startswith(_MAGIC):
+            raise InvalidState(f"trainer: starts with {data[:16]!r}, {_MAGIC!r} expected")
+        try:
+            state = msgspec.msgpack.decode(data[len(_MAGIC) :], type=_State)
+        except msgspec.MsgspecError as error:
+            raise InvalidState(f"trainer: {error}") from None
+        trainer = cls(state.features, state.seed, state.clusterer, state.panel_size, state.language)
+        size = len(state.customers) * len(state.features) * 8
+        if len(state.vectors) != size:
+            raise InvalidState(f"trainer: {len(state.vectors)} bytes of vectors, {size} expected")
+        X = np.frombuffer(state.vectors, dtype=np.float64)
+        trainer._panel.restore(state.customers, X, state.rate, state.pending)
+        trainer._next_id = state.next_id
+        if state.snapshot:
+            trainer.snapshot = Snapshot.from_json(state.snapshot)
+            trainer._learner.restore(
+                state.learner, trainer.snapshot.space.project(trainer._panel.X)
+            )
+        return trainer
