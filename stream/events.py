@@ -245,33 +245,44 @@ def read(topic: str, value: bytes | None, now_ms: int, money: Money) -> Any:
     at = event.timestamp
     if type(at) is datetime:
         at = _to_ms(at)
-    elif not math.isfinite(at):
-        raise InvalidEvent("invalid", f"timestamp is {at}, expected a finite number")
-    else:
-        at = int(at)
+    # Before anything is computed with it: JSON's integers may have thousands of digits.
     if not MIN_TIMESTAMP_MS <= at <= now_ms + MAX_FUTURE_MS:
         raise _out_of_range(at, now_ms)
-    event.timestamp = at
+    event.timestamp = int(at)
     if topic == PURCHASES:
         _check_items(event)
         event.total = money.to_minor(event.total, event.currency)
+    elif topic == PROFILES:
+        _check_traits(event.traits)
     return event
 
 
 def _to_ms(at: datetime) -> int:
     if at.tzinfo is None:
-        raise InvalidEvent("invalid", f"timestamp {at.isoformat()} has no offset, expected RFC 3339")
+        raise InvalidEvent(
+            "invalid", f"timestamp {at.isoformat()} has no offset, expected RFC 3339"
+        )
     return (at - _EPOCH) // _MILLISECOND
 
 
-def _out_of_range(at_ms: int, now_ms: int) -> InvalidEvent:
+def _out_of_range(at_ms: float, now_ms: int) -> InvalidEvent:
     if at_ms < MIN_TIMESTAMP_MS:
-        return InvalidEvent("timestamp-too-old", f"timestamp {at_ms:.15g} ms, expected 1990 or later")
+        return InvalidEvent(
+            "timestamp-too-old", f"timestamp is {at_ms!r:.40} ms, expected 1990 or later"
+        )
     return InvalidEvent(
         "timestamp-in-future",
-        f"timestamp {at_ms:.15g} ms is {at_ms - now_ms:.15g} ms ahead, "
-        f"expected at most {MAX_FUTURE_MS}",
+        f"timestamp is {at_ms!r:.40} ms, expected at most {now_ms + MAX_FUTURE_MS} "
+        f"({MAX_FUTURE_MS} ms ahead of the clock)",
     )
+
+
+def _check_traits(traits: Mapping[str, Any]) -> None:
+    for name, value in traits.items():
+        if type(value) is int and not -(2**63) <= value < 2**63:
+            raise InvalidEvent(
+                "invalid", f"traits.{name:.80} is {value!r:.40}, expected at most 64 bits"
+            )
 
 
 def _check_items(purchase: Any) -> None:
