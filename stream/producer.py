@@ -47,7 +47,7 @@ def producer(settings: Settings, **overrides: Any) -> KafkaProducer:
         "allow_auto_create_topics": False,
         "max_request_size": _MAX_REQUEST_BYTES,
         "batch_size": _BATCH_BYTES,
-        "linger_ms": 5,
+        "linger_ms": 20,
         "bootstrap_timeout_ms": 10_000,
         "max_block_ms": 15_000,
         **overrides,

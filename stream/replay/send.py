@@ -17,7 +17,7 @@ from stream.topics import partitions_of
 #: Records whose partitions are computed, and whose acknowledgements are awaited, together.
 _CHUNK = 1_000
 #: Chunks that may be under way: kafka-python's own buffer has no bound.
-_CHUNKS_IN_FLIGHT = 20
+_CHUNKS_IN_FLIGHT = 50
 _NAP_SECONDS = 0.1
 _TIMEOUT_SECONDS = 130.0
 
