@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.panel import panel_hash
 from stream.errors import StoreError
 
 #: Version of the layout below; a change of it invalidates stored states.
@@ -160,6 +161,8 @@ class Table:
         self.names: list[str] = []
         self.rows = np.zeros(64, ROW)
         self.extra: dict[int, Extra] = {}
+        #: Place of each customer in the hash space that the model's panel is drawn from.
+        self.panel = np.zeros(64)
         self._used = np.zeros(64, np.int64)
         self._tick = 0
 
@@ -195,6 +198,7 @@ class Table:
         self.rows["layout"][new] = LAYOUT
         self.rows["cluster"][new] = UNASSIGNED
         self._used[start : start + len(fixed)] = self._tick
+        self.panel[start : start + len(fixed)] = [panel_hash(name) for name in customers]
         self.names.extend(customers)
         self.index.update(zip(customers, range(start, start + len(customers)), strict=True))
 
@@ -220,11 +224,12 @@ class Table:
             return
         keep = np.sort(np.argsort(self._used[:count], kind="stable")[count // 2 :])
         extra = self.extra
-        rows, used = self.rows[keep], self._used[keep]
+        rows, used, panel = self.rows[keep], self._used[keep], self.panel[keep]
         self.names = [self.names[i] for i in keep.tolist()]
         self.index = {name: i for i, name in enumerate(self.names)}
         self.extra = {i: extra[old] for i, old in enumerate(keep.tolist()) if old in extra}
         self.rows[: len(keep)], self._used[: len(keep)] = rows, used
+        self.panel[: len(keep)] = panel
 
     def touch(self, rows: NDArray[np.int64]) -> None:
         """Mark these rows as used by the current batch."""
@@ -235,9 +240,8 @@ class Table:
             grown = np.zeros(max(size, 2 * len(self.rows)), ROW)
             grown[: len(self.rows)] = self.rows
             self.rows = grown
-            self._used = np.concatenate(
-                [self._used, np.zeros(len(grown) - len(self._used), np.int64)]
-            )
+            self._used = np.resize(self._used, len(grown))
+            self.panel = np.resize(self.panel, len(grown))
 
 
 def fold(table: Table, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

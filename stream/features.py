@@ -57,9 +57,7 @@ def vectors(rows: NDArray[Any], now_ms: int | NDArray[np.int64]) -> NDArray[np.f
     x[:, 3:11] = counters
     x[:, 11] = rows["spend_minor"] / 100.0 / np.maximum(orders, 1)
     total = weights.sum(axis=1)
-    x[:, 12] = np.divide(
-        weights.max(axis=1), total, out=np.zeros(len(rows)), where=total > 1e-6
-    )
+    x[:, 12] = np.divide(weights.max(axis=1), total, out=np.zeros(len(rows)), where=total > 1e-6)
     span_days = (rows["last_order_ms"] - rows["first_order_ms"]) / DAY_MS
     x[:, 13] = np.where(orders > 1, span_days / np.maximum(orders - 1, 1), 0.0)
     return x

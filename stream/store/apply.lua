@@ -1,11 +1,11 @@
 -- One batch of one partition, all or nothing.
 --
--- KEYS: offsets, due, categories, changes
+-- KEYS: offsets, due, categories, counters, changes
 -- ARGV: topic, prev, next, topic id, writer expected, writer now, constants, groups, memberships,
---       changes, due times, categories
+--       changes, due times, categories, counters
 -- Each list begins with its count. Refused (nothing is written) unless both the topic's offset
 -- and the partition's last writer are what the worker computed from.
-local offsets, due, categories, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local offsets, due, categories, counters, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local at = 0
 local function take()
   at = at + 1
@@ -29,28 +29,34 @@ for i = 1, 2 * count() do
 end
 local source = take()
 
--- Customers whose record is written with the same fields.
+-- Customers whose record is written with the same fields; with the offset of their last event,
+-- if an event it was.
 for _ = 1, count() do
   local names = {}
   for i = 1, count() do
     names[i] = take()
   end
-  local fields = #names
-  local record = {}
+  local sourced = take() == '1'
+  local record, fixed = {}, 1 + 2 * #names
+  if sourced then
+    fixed = fixed + 2
+    record[fixed - 1] = 'source'
+  end
   for i = 1, #constants do
-    record[1 + 2 * fields + 2 + i] = constants[i]
+    record[fixed + i] = constants[i]
   end
   for _ = 1, count() do
     local id = take()
     redis.call('SET', 'agos:state:' .. id, take())
     record[1] = 'agos:customer:' .. id
-    for i = 1, fields do
+    for i = 1, #names do
       record[2 * i] = names[i]
       record[2 * i + 1] = take()
     end
-    record[2 * fields + 2] = 'source'
-    record[2 * fields + 3] = source .. take()
-    redis.call('HSET', unpack(record))
+    if sourced then
+      record[fixed] = source .. take()
+    end
+    redis.call('HSET', unpack(record, 1, fixed + #constants))
   end
 end
 
@@ -85,6 +91,10 @@ end
 
 for _ = 1, count() do
   redis.call('HSET', categories, take(), take())
+end
+
+for _ = 1, count() do
+  redis.call('HINCRBY', counters, take(), take())
 end
 
 if topic ~= '' then

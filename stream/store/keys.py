@@ -42,3 +42,8 @@ def due(partition: int) -> str:
 def categories(partition: int) -> str:
     """Hash of a partition: category code → name."""
     return f"agos:{{{partition}}}:categories"
+
+
+def counters(partition: int) -> str:
+    """Hash of a partition: counter → number of events, since the beginning."""
+    return f"agos:{{{partition}}}:counters"

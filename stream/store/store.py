@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -16,6 +16,7 @@ from redis.commands.core import AsyncScript
 from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.write import Write
 
 #: Errors after which the same call may succeed: the server is away, loading, failing over,
 #: out of memory or out of disk.
@@ -37,68 +38,6 @@ class Positions:
     offsets: Mapping[str, int]
     topic_ids: Mapping[str, str]
     writer: str
-
-
-@dataclass(slots=True)
-class Group:
-    """Customers whose public records are written with the same fields.
-
-    `values` is flat: for each customer its id, stored state, the fields' values, and the offset
-    that it was changed by.
-    """
-
-    fields: Sequence[str]
-    customers: int
-    values: list[Any]
-
-
-@dataclass(slots=True)
-class Write:
-    """All that one batch changes. An empty topic: a timed evaluation that moves no offset."""
-
-    partition: int
-    writer: str
-    expected_writer: str
-    topic: str = ""
-    topic_id: str = ""
-    start: int | None = None
-    end: int = 0
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    groups: list[Group] = field(default_factory=list)
-    #: Customer, segment, ms entered or "" for a leaver; flat.
-    memberships: list[Any] = field(default_factory=list)
-    #: Fields of each change record, and the same as JSON.
-    changes: list[tuple[Mapping[str, Any], bytes]] = field(default_factory=list)
-    #: Customer, ms of the next evaluation or "" for none; flat.
-    due: list[Any] = field(default_factory=list)
-    #: Category code, name; flat.
-    categories: list[Any] = field(default_factory=list)
-
-    def arguments(self, changes_kept: int) -> list[Any]:
-        """The script's ARGV."""
-        start = "" if self.start is None else self.start
-        args: list[Any] = [self.topic, start, self.end, self.topic_id]
-        args += [self.expected_writer, self.writer, len(self.constants)]
-        for pair in self.constants.items():
-            args += pair
-        args.append(f"{self.topic}-{self.partition}@" if self.topic else "")
-        args.append(len(self.groups))
-        for group in self.groups:
-            args += [len(group.fields), *group.fields, group.customers]
-            args += group.values
-        args.append(len(self.memberships) // 3)
-        args += self.memberships
-        args += [changes_kept, len(self.changes)]
-        for record, text in self.changes:
-            args.append(2 * len(record))
-            for pair in record.items():
-                args += pair
-            args.append(text)
-        args.append(len(self.due) // 2)
-        args += self.due
-        args.append(len(self.categories) // 2)
-        args += self.categories
-        return args
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +93,7 @@ class Store:
         StoreError
             For a version below 6.2 or an eviction policy other than `noeviction`.
         """
-        info: dict[str, Any] = await self._wait_out(self.redis.info)
+        info: dict[str, Any] = await self.wait_out(self.redis.info)
         version = tuple(int(part) for part in info["redis_version"].split(".")[:2])
         if version < (6, 2):
             raise StoreError(f"Redis is {info['redis_version']}, expected 6.2 or later")
@@ -170,7 +109,7 @@ class Store:
 
     async def positions(self, partition: int) -> Positions:
         """Where the partition's topics stand in Redis."""
-        raw: dict[bytes, bytes] = await self._wait_out(
+        raw: dict[bytes, bytes] = await self.wait_out(
             lambda: self.redis.hgetall(keys.offsets(partition))
         )
         fields = {name.decode(): value.decode() for name, value in raw.items()}
@@ -183,7 +122,7 @@ class Store:
     async def load(self, customers: Sequence[str]) -> list[bytes | None]:
         """Stored states, None for a customer without one."""
         names = [keys.state(customer) for customer in customers]
-        states: list[bytes | None] = await self._wait_out(lambda: self.redis.mget(names))
+        states: list[bytes | None] = await self.wait_out(lambda: self.redis.mget(names))
         return states
 
     async def apply(self, write: Write) -> Applied:
@@ -195,14 +134,22 @@ class Store:
             keys.offsets(write.partition),
             keys.due(write.partition),
             keys.categories(write.partition),
+            keys.counters(write.partition),
             keys.CHANGES,
         ]
         arguments = write.arguments(self._changes_kept)
-        done, stored, writer = await self._wait_out(lambda: self._apply(names, arguments))
+        done, stored, writer = await self.wait_out(lambda: self._apply(names, arguments))
         ok = bool(done) or writer == write.writer.encode()
         return Applied(ok, int(stored) if stored else None, writer.decode())
 
-    async def _wait_out(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def wait_out(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Result of `call`, made again while Redis is away, for a bounded time.
+
+        Raises
+        ------
+        StoreError
+            When the time is over.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_seconds
         pause = 0.02

@@ -1,0 +1,61 @@
+"""The Faust app, nothing else: settings become Faust's configuration."""
+
+import faust
+from faust.auth import SASLCredentials, SSLCredentials
+
+from stream.settings import Settings
+
+#: Batches that may wait between the fetcher and an agent, per topic.
+_BATCHES_WAITING = 8
+_MAX_REQUEST_BYTES = 4 * 1024 * 1024
+
+
+class App(faust.App):
+    """A Faust app that leaves the file system alone."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
+def create_app(settings: Settings) -> App:
+    """Faust app on the batching transport.
+
+    Faust keeps no tables here, commits nothing, creates no topics and elects no leader: the
+    offsets live in Redis, with the state.
+    """
+    brokers = ";".join(f"agos://{server.strip()}" for server in settings.kafka.split(","))
+    return App(
+        settings.group,
+        broker=brokers,
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.kafka_session_timeout,
+        broker_heartbeat_interval=settings.kafka_session_timeout / 3,
+        broker_rebalance_timeout=max(settings.kafka_session_timeout, 6.0),
+        broker_request_timeout=max(settings.kafka_session_timeout, 30.0),
+        broker_max_poll_records=settings.batch,
+        broker_commit_interval=60.0,
+        producer_max_request_size=_MAX_REQUEST_BYTES,
+        stream_buffer_maxsize=_BATCHES_WAITING,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+    )
+
+
+def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
+    cafile = str(settings.kafka_ca) if settings.kafka_ca else None
+    if settings.kafka_security.startswith("SASL"):
+        credentials = SASLCredentials(
+            username=settings.kafka_user,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl,
+        )
+        credentials.protocol = faust.types.AuthProtocol(settings.kafka_security)
+        return credentials
+    if settings.kafka_security == "SSL":
+        return SSLCredentials(cafile=cafile)
+    return None

@@ -1,0 +1,111 @@
+"""Which segments a customer is in, and what changes about it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from models.snapshot import Snapshot
+from stream.customer import UNASSIGNED, Table
+
+Cause = Literal["event", "time", "model", "definition"]
+
+#: What `cluster` says of a customer that no model has seen yet.
+NO_CLUSTER = "UNASSIGNED"
+
+
+def cluster_segment(cluster: int) -> str:
+    """Segment id of a discovered cluster."""
+    return f"cluster-{cluster}" if cluster != UNASSIGNED else NO_CLUSTER
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A customer enters or leaves a segment."""
+
+    customer: str
+    segment: str
+    change: Literal["entered", "left"]
+    at: int
+    cause: Cause
+    reason: str
+    version: int
+    due_at: int | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Fields of the change record, without empty ones.
+
+        The id is made of what happened, not of when it was written, so that the same change
+        computed again has the same id.
+        """
+        what = f"{self.customer}\0{self.segment}\0{self.change}\0{self.at}"
+        fields: dict[str, Any] = {
+            "change_id": xxhash.xxh3_128_hexdigest(what.encode()),
+            "customer": self.customer,
+            "segment": self.segment,
+            "change": self.change,
+            "at": self.at,
+            "cause": self.cause,
+            "reason": self.reason,
+            "version": self.version,
+        }
+        if self.due_at is not None:
+            fields["due_at"] = self.due_at
+        return fields
+
+    def encoded(self) -> tuple[dict[str, Any], bytes]:
+        """The record's fields, and the same as JSON."""
+        record = self.record()
+        return record, msgspec.json.encode(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Result of scoring n customers."""
+
+    confidence: NDArray[np.float32]
+    #: Positions, among the n, of customers whose cluster changed.
+    moved: NDArray[np.int64]
+    changes: list[Change]
+
+
+def assign_clusters(
+    table: Table,
+    rows: NDArray[np.int64],
+    x: NDArray[np.float64],
+    snapshot: Snapshot | None,
+    at_ms: NDArray[np.int64],
+    cause: Cause,
+) -> Clusters:
+    """Score customers and write their clusters into the table.
+
+    Parameters
+    ----------
+    rows
+        Rows of the customers, shape (n,), each once.
+    x
+        Feature vectors, shape (n, d).
+    at_ms
+        When each was evaluated, shape (n,).
+    """
+    if snapshot is None:
+        return Clusters(np.zeros(len(rows), np.float32), np.zeros(0, np.int64), [])
+    state = table.rows[rows]
+    before = state["cluster"]
+    ids, confidence = snapshot.assign(x, before.astype(np.int64))
+    moved = np.flatnonzero(ids != before)
+    if len(moved):
+        table.rows["cluster"][rows[moved]] = ids[moved]
+        table.rows["cluster_since_ms"][rows[moved]] = at_ms[moved]
+    changes: list[Change] = []
+    for i in moved.tolist():
+        customer, version = table.names[rows[i]], int(state["version"][i])
+        old, new, at = int(before[i]), int(ids[i]), int(at_ms[i])
+        why = snapshot.explain(x[i], new)
+        if old != UNASSIGNED:
+            changes.append(Change(customer, cluster_segment(old), "left", at, cause, why, version))
+        changes.append(Change(customer, cluster_segment(new), "entered", at, cause, why, version))
+    return Clusters(confidence, moved, changes)

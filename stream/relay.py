@@ -1,0 +1,56 @@
+"""Copies the change records from the Redis stream to `segment-changes`: at least once, in order."""
+
+import json
+import logging
+from collections.abc import Sequence
+
+from stream.pipeline import Message, Send
+from stream.store import keys
+from stream.store.store import Store
+from stream.topics import SEGMENT_CHANGES, partitions_of
+
+log = logging.getLogger(__name__)
+_MOST = 1_000
+_NUMBERS = ("at", "version", "due_at")
+
+
+class Relay:
+    """Sends change records in the order of the stream, and remembers how far it got.
+
+    The place is stored only after the brokers have the records: after a crash some are sent
+    again, with the same `change_id`, and never one before an earlier one was sent.
+    """
+
+    def __init__(self, store: Store, send: Send, partitions: int) -> None:
+        self._store, self._send, self._partitions = store, send, partitions
+        self._cursor: str | None = None
+
+    async def start(self) -> None:
+        """Find the place where the last relay stopped."""
+        raw = await self._store.wait_out(lambda: self._store.redis.hget(keys.RELAY, "cursor"))
+        self._cursor = raw.decode() if raw else "0-0"
+
+    async def step(self) -> int:
+        """Copy what is new, at most a thousand; how many were copied."""
+        redis = self._store.redis
+        entries = await self._store.wait_out(
+            lambda: redis.xrange(keys.CHANGES, f"({self._cursor}", "+", count=_MOST)
+        )
+        if not entries:
+            return 0
+        await self._send(_messages([fields for _, fields in entries], self._partitions))
+        last = entries[-1][0].decode()
+        await self._store.wait_out(lambda: redis.hset(keys.RELAY, "cursor", last))
+        self._cursor = last
+        return len(entries)
+
+
+def _messages(entries: Sequence[dict[bytes, bytes]], partitions: int) -> list[Message]:
+    owners = partitions_of([fields[b"customer"] for fields in entries], partitions).tolist()
+    messages = []
+    for fields, partition in zip(entries, owners, strict=True):
+        record = {name.decode(): value.decode() for name, value in fields.items()}
+        numbers = {name: int(record[name]) for name in _NUMBERS if name in record}
+        value = json.dumps(record | numbers, ensure_ascii=False).encode()
+        messages.append(Message(SEGMENT_CHANGES, fields[b"customer"], value, partition))
+    return messages

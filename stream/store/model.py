@@ -1,0 +1,146 @@
+"""The model in Redis: the trainer's own state, and the snapshot that workers score with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from redis.commands.core import AsyncScript
+
+from models.errors import InvalidSnapshot
+from models.snapshot import Snapshot
+from stream.errors import StoreError
+from stream.membership import cluster_segment
+from stream.store import keys
+from stream.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerPosition:
+    """What Redis has of the trainer. `offset` is None before the first write."""
+
+    offset: int | None
+    topic_id: str
+    writer: str
+    state: bytes | None
+
+
+class ModelStore:
+    """Reads and writes of everything that is learned."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        text = (resources.files("stream.store") / "train.lua").read_text()
+        self._train = AsyncScript(store.redis, text)
+
+    async def trainer(self) -> TrainerPosition:
+        """Where the trainer stands."""
+        names = ("offset", "id", "writer", "state")
+        offset, topic_id, writer, state = await self._store.wait_out(
+            lambda: self._store.redis.hmget(keys.TRAINER, names)
+        )
+        return TrainerPosition(
+            int(offset) if offset else None,
+            (topic_id or b"").decode(),
+            (writer or b"").decode(),
+            state,
+        )
+
+    async def save(
+        self,
+        before: TrainerPosition,
+        after: TrainerPosition,
+        snapshot: Snapshot | None,
+        gone: Sequence[str],
+    ) -> bool:
+        """Store the trainer and, if given, publish a snapshot; False if another trainer did.
+
+        Parameters
+        ----------
+        gone
+            Segments that nobody is in any more, to be dropped from `agos:segments`.
+        """
+        args: list[Any] = [
+            "" if before.offset is None else before.offset,
+            after.offset,
+            before.writer,
+            after.writer,
+            after.state,
+            after.topic_id,
+        ]
+        fields = _model_fields(snapshot) if snapshot else {}
+        described = _segments(snapshot) if snapshot else {}
+        for mapping in (fields, described):
+            args.append(len(mapping))
+            for pair in mapping.items():
+                args += pair
+        args += [len(gone), *gone]
+        names = [keys.TRAINER, keys.MODEL, keys.SEGMENTS]
+        done, _, writer = await self._store.wait_out(lambda: self._train(names, args))
+        return bool(done) or writer == after.writer.encode()
+
+    async def snapshot(self, version: int) -> Snapshot | None:
+        """The published snapshot, if it is another version than `version`.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
+        raw = await self._store.wait_out(
+            lambda: self._store.redis.hmget(keys.MODEL, ("version", "snapshot"))
+        )
+        if raw[0] is None or int(raw[0]) == version:
+            return None
+        try:
+            return Snapshot.from_json(raw[1])
+        except InvalidSnapshot as error:
+            raise StoreError(f"{keys.MODEL}: {error}") from None
+
+    async def empty_retired(self, snapshot: Snapshot) -> list[str]:
+        """Discovered segments that are no longer in the model and have no members left."""
+        known: dict[bytes, bytes] = await self._store.wait_out(
+            lambda: self._store.redis.hgetall(keys.SEGMENTS)
+        )
+        current = {cluster_segment(segment.id) for segment in snapshot.segments}
+        empty = []
+        for name, text in known.items():
+            segment = name.decode()
+            if json.loads(text).get("origin") == "discovered" and segment not in current:
+                members = keys.members(segment)
+                if not await self._store.wait_out(lambda m=members: self._store.redis.zcard(m)):
+                    empty.append(segment)
+        return empty
+
+
+def _model_fields(snapshot: Snapshot) -> Mapping[str, Any]:
+    ids = [cluster_segment(segment.id) for segment in snapshot.segments]
+    return {
+        "version": snapshot.version,
+        "trained_on": snapshot.trained_on,
+        "features": json.dumps(snapshot.features),
+        "centroids": json.dumps(
+            {name: list(s.centroid) for name, s in zip(ids, snapshot.segments, strict=True)}
+        ),
+        "names": json.dumps({n: s.name for n, s in zip(ids, snapshot.segments, strict=True)}),
+        "snapshot": snapshot.to_json(),
+    }
+
+
+def _segments(snapshot: Snapshot) -> Mapping[str, str]:
+    return {
+        cluster_segment(segment.id): json.dumps(
+            {
+                "name": segment.name,
+                "kind": "discovered",
+                "origin": "discovered",
+                "description": segment.sentence,
+                "explanation": [list(effect) for effect in segment.effects],
+                "share": round(segment.weight, 4),
+                "parents": [cluster_segment(parent) for parent in segment.parents],
+            },
+            ensure_ascii=False,
+        )
+        for segment in snapshot.segments
+    }

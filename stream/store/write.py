@@ -1,0 +1,73 @@
+"""What one batch changes, as the arguments of the atomic script."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Group:
+    """Customers whose public records are written with the same fields.
+
+    `values` is flat: for each customer its id, stored state, the fields' values, and the offset
+    that it was changed by (if `sourced`).
+    """
+
+    fields: Sequence[str]
+    customers: int
+    values: list[Any]
+    sourced: bool = True
+
+
+@dataclass(slots=True)
+class Write:
+    """All that one batch changes. An empty topic: a timed evaluation that moves no offset."""
+
+    partition: int
+    writer: str = ""
+    expected_writer: str = ""
+    topic: str = ""
+    topic_id: str = ""
+    start: int | None = None
+    end: int = 0
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    #: Customer, segment, ms entered or "" for a leaver; flat.
+    memberships: list[Any] = field(default_factory=list)
+    #: Fields of each change record, and the same as JSON.
+    changes: list[tuple[Mapping[str, Any], bytes]] = field(default_factory=list)
+    #: Customer, ms of the next evaluation or "" for none; flat.
+    due: list[Any] = field(default_factory=list)
+    #: Category code, name; flat.
+    categories: list[Any] = field(default_factory=list)
+    #: Counter → what to add; as exact as the totals, since they are written together.
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def arguments(self, changes_kept: int) -> list[Any]:
+        """The script's ARGV."""
+        start = "" if self.start is None else self.start
+        args: list[Any] = [self.topic, start, self.end, self.topic_id]
+        args += [self.expected_writer, self.writer, len(self.constants)]
+        for pair in self.constants.items():
+            args += pair
+        args.append(f"{self.topic}-{self.partition}@" if self.topic else "")
+        args.append(len(self.groups))
+        for group in self.groups:
+            args += [len(group.fields), *group.fields, int(group.sourced), group.customers]
+            args += group.values
+        args.append(len(self.memberships) // 3)
+        args += self.memberships
+        args += [changes_kept, len(self.changes)]
+        for record, text in self.changes:
+            args.append(2 * len(record))
+            for pair in record.items():
+                args += pair
+            args.append(text)
+        args.append(len(self.due) // 2)
+        args += self.due
+        args.append(len(self.categories) // 2)
+        args += self.categories
+        args.append(len(self.counters))
+        for pair in self.counters.items():
+            args += pair
+        return args

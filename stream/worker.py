@@ -1,0 +1,51 @@
+"""Runs one worker process from its start-up checks to its exit code."""
+
+import asyncio
+import logging
+
+from faust import Worker
+
+from stream import admin
+from stream.agents import assemble
+from stream.errors import AgosError
+from stream.settings import Settings
+from stream.store.store import opened
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a graceful stop may take before the process ends anyway.
+_GRACE_SECONDS = 4.5
+
+
+def run(settings: Settings) -> int:
+    """Work until a signal comes (0) or something goes wrong (1).
+
+    Raises
+    ------
+    AgosError
+        If the topics or the Redis are not as they must be.
+    """
+    logging.basicConfig(
+        level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("faust", "mode", "aiokafka", "kafka"):
+        logging.getLogger(noisy).setLevel("WARNING" if settings.log != "debug" else "DEBUG")
+    topic_ids = admin.check(settings)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(_check_store(settings))
+    app, crew = assemble(settings, topic_ids)
+    worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as stop:
+        log.debug("Faust ended with %s", stop.code)
+        failed = bool(stop.code)
+    except AgosError:
+        failed = True
+    return 1 if failed or crew.failure is not None else 0
+
+
+async def _check_store(settings: Settings) -> None:
+    async with opened(settings):
+        pass
