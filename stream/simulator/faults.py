@@ -70,7 +70,7 @@ FAULTS: Mapping[str, tuple[str, _Maker]] = {
     "not JSON": ("not-json", lambda key, _, at, ms: (INTERACTIONS, key, b"\x00\xff{oops")),
     "cut off": ("not-json", lambda key, id_, at, ms: (
         INTERACTIONS, key, _interaction(key.decode(), id_, at)[:-3])),
-    "NaN": ("not-json", lambda key, id_, at, ms: _nan(key, id_, at)),
+    "NaN": ("invalid", lambda key, id_, at, ms: _nan(key, id_, at)),
     "null value": ("tombstone", lambda key, _, at, ms: (PROFILES, key, None)),
     "missing field": ("missing-field", lambda key, id_, at, ms: _missing(key, id_, at)),
     "wrong type": ("invalid", lambda key, id_, at, ms: _text(key, id_, at, name=17)),
