@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, cast
 
 import psutil
 from aiokafka.errors import IllegalStateError, KafkaError
-from faust.types import TP
+from faust.types import TP, StreamT
 
 from stream.app import App, create_app
 from stream.errors import AgosError, StoreError
@@ -22,7 +22,7 @@ from stream.store.model import ModelStore
 from stream.store.store import Store
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
 from stream.training import Training
-from stream.transport import Batch
+from stream.transport import Batch, Consumer
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class Crew:
             raise
 
     async def _positions(self, assigned: set[TP]) -> Mapping[TP, int]:
-        ends = await asyncio.wait_for(self.app.consumer.log_ends(assigned), 20.0)
-        events = {tp: ends[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
+        ends = await asyncio.wait_for(self.consumer.log_ends(assigned), 20.0)
+        events = {(tp.topic, tp.partition): ends[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
         wanted = {TP(*place): at for place, at in (await self.pipeline.assign(events)).items()}
         if _SAMPLES in assigned:
             wanted[_SAMPLES] = await self.training.assign(*ends[_SAMPLES])
@@ -95,13 +95,18 @@ class Crew:
     async def rewind(self, offsets: Mapping[Place, int]) -> None:
         """Read again from these offsets; a partition that has just gone is none of ours."""
         try:
-            await self.app.consumer.rewind({TP(*place): at for place, at in offsets.items()})
+            await self.consumer.rewind({TP(*place): at for place, at in offsets.items()})
         except IllegalStateError:
             log.info("partitions went away before they could be read again")
 
+    @property
+    def consumer(self) -> Consumer:
+        """The transport's consumer, with its batches and rewinds."""
+        return cast(Consumer, self.app.consumer)
+
     # -- agents ----------------------------------------------------------------------------
 
-    async def segmenter(self, batches: AsyncIterator[Batch]) -> None:
+    async def segmenter(self, batches: StreamT[Batch]) -> None:
         """Event batches → states, segments, changes in Redis; partitions side by side."""
         async for batch in batches:
             await self._slots.acquire()
@@ -117,7 +122,7 @@ class Crew:
         finally:
             self._slots.release()
 
-    async def trainer(self, batches: AsyncIterator[Batch]) -> None:
+    async def trainer(self, batches: StreamT[Batch]) -> None:
         """Sample batches → the panel that the model learns from."""
         async for batch in batches:
             if not await self.training.learn(batch):
@@ -144,9 +149,9 @@ class Crew:
 
     async def learn(self) -> None:
         """Let the trainer learn; if another one took over, read what it has."""
-        if not await self.training.tick() and _SAMPLES in self.app.consumer.assignment():
-            first, end = (await self.app.consumer.log_ends([_SAMPLES]))[_SAMPLES]
-            await self.rewind({tuple(_SAMPLES): await self.training.assign(first, end)})
+        if not await self.training.tick() and _SAMPLES in self.consumer.assignment():
+            first, end = (await self.consumer.log_ends([_SAMPLES]))[_SAMPLES]
+            await self.rewind({(MODEL_SAMPLES, 0): await self.training.assign(first, end)})
 
     async def refresh_model(self) -> None:
         """Take up the newest snapshot; after a change of structure look at idle customers."""
@@ -168,7 +173,7 @@ class Crew:
         changed = {tp: end for tp, end in applied.items() if self._committed.get(tp) != end}
         if changed and not self.app.rebalancing:
             try:
-                await self.app.consumer.commit_applied(changed)
+                await self.consumer.commit_applied(changed)
             except IllegalStateError:
                 return
             self._committed.update(changed)
@@ -185,7 +190,7 @@ class Crew:
             return
         mine = [TP(t, p) for p in list(self.pipeline.segmenters) for t in EVENT_TOPICS]
         try:
-            self._ends = await asyncio.wait_for(self.app.consumer.log_ends(mine), 10.0)
+            self._ends = await asyncio.wait_for(self.consumer.log_ends(mine), 10.0)
         except (KafkaError, TimeoutError, IllegalStateError) as error:
             log.warning("brokers do not answer: %r", error)
             self.pipeline.meter.last_applied = time.monotonic()

@@ -1,9 +1,16 @@
 """The Faust app, nothing else: settings become Faust's configuration."""
 
+from collections.abc import Awaitable, Callable, Mapping
+
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.types import TP
+from faust.types.auth import AuthProtocol
 
 from stream.settings import Settings
+
+#: Given the assigned partitions of the batched topics, says from which offset to read each.
+Positions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 
 #: Batches that may wait between the fetcher and an agent, per topic.
 _BATCHES_WAITING = 8
@@ -11,7 +18,15 @@ _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
 class App(faust.App):
-    """A Faust app that leaves the file system alone."""
+    """A Faust app that leaves the file system alone.
+
+    Attributes
+    ----------
+    positions
+        What the transport asks where to start, on every assignment.
+    """
+
+    positions: Positions
 
     def _create_directories(self) -> None:
         pass
@@ -54,7 +69,7 @@ def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
             password=settings.kafka_password.get_secret_value(),
             mechanism=settings.kafka_sasl,
         )
-        credentials.protocol = faust.types.AuthProtocol(settings.kafka_security)
+        credentials.protocol = AuthProtocol(settings.kafka_security)
         return credentials
     if settings.kafka_security == "SSL":
         return SSLCredentials(cafile=cafile)

@@ -284,7 +284,7 @@ def fold(table: Table, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.bo
 
 
 def _decay(elapsed_ms: NDArray[Any], half_life_ms: Any) -> NDArray[np.float64]:
-    return np.exp2(-np.maximum(elapsed_ms, 0) / half_life_ms)
+    return np.asarray(np.exp2(-np.maximum(elapsed_ms, 0) / half_life_ms))
 
 
 def _fresh(rows: NDArray[Any], batch: Columns) -> NDArray[np.bool_]:

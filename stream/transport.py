@@ -10,14 +10,15 @@ no rewind can be mistaken for a continuation.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from stream.app import App
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
 
 #: Topics that are delivered in batches and whose position Redis knows.
@@ -36,11 +37,6 @@ class Batch:
     start: int | None
     end: int
     records: list[Any]
-
-
-#: Given the assigned partitions of the batched topics, says from which offset to read each;
-#: a missing one is read from the beginning of the log.
-Positions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 
 
 class _ReadOffsets(defaultdict[TP, int | None]):
@@ -125,7 +121,7 @@ class Consumer(driver.Consumer):
         committed = dict(await self._thread.seek_to_committed())
         batched = {TP(tp.topic, tp.partition) for tp in self.assignment() if tp.topic in BATCHED}
         if batched:
-            wanted = await self.app.positions(batched)
+            wanted = await cast(App, self.app).positions(batched)
             await self.seek_wait(wanted)
             committed.update(wanted)
         return committed
@@ -180,9 +176,10 @@ class Consumer(driver.Consumer):
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
-            (),
+            [],
             None,
-            record,
+            # Agents without a serializer get the value as it is.
+            cast(Any, record),
             None,
             0,
             0,

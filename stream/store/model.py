@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -108,8 +109,8 @@ class ModelStore:
         for name, text in known.items():
             segment = name.decode()
             if json.loads(text).get("origin") == "discovered" and segment not in current:
-                members = keys.members(segment)
-                if not await self._store.wait_out(lambda m=members: self._store.redis.zcard(m)):
+                members = partial(self._store.redis.zcard, keys.members(segment))
+                if not await self._store.wait_out(members):
                     empty.append(segment)
         return empty
 

@@ -65,7 +65,9 @@ def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = F
     if settings.redis_sentinel:
         probe = Redis.from_url(settings.redis)
         where = probe.connection_pool.connection_kwargs
-        sentinel = Sentinel([(where["host"], where["port"])], socket_timeout=timeout_seconds)
+        sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            [(where["host"], where["port"])], socket_timeout=timeout_seconds
+        )
         master: Redis = sentinel.master_for(settings.redis_sentinel, **options)
         return master
     return Redis.from_url(settings.redis, **options)
