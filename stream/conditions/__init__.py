@@ -1,0 +1,33 @@
+"""The language of defined segments: from a YAML file to who belongs where, and why.
+
+`parse` reads a file (grammar, phrases, fields, document, problems) into `Definitions`, which
+fold events into a customer's memory (keepers, memory) and evaluate it at a moment (conditions,
+occurrences, standing, view). Everything here is pure: time is passed in.
+"""
+
+from stream.conditions.definitions import Definitions
+from stream.conditions.grammar import parse
+from stream.conditions.memory import Memory
+from stream.conditions.problems import DefinitionError, Problem
+from stream.conditions.segments import KINDS, Segment
+from stream.conditions.selection import ORDER_COMPLETED, ORDER_REFUNDED, purchase_event
+from stream.conditions.verdict import Change, Verdict
+from stream.conditions.view import Changed, Facts, Percentiles
+
+__all__ = [
+    "KINDS",
+    "ORDER_COMPLETED",
+    "ORDER_REFUNDED",
+    "Change",
+    "Changed",
+    "DefinitionError",
+    "Definitions",
+    "Facts",
+    "Memory",
+    "Percentiles",
+    "Problem",
+    "Segment",
+    "Verdict",
+    "parse",
+    "purchase_event",
+]

@@ -1,0 +1,199 @@
+"""What is remembered of the events that conditions ask about, each bounded.
+
+A keeper folds one event into its state and gives the same state for any order of arrival.
+States are plain lists and numbers, ready for msgpack. Two states of disjoint sets of events
+merge into the state of both.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from stream.conditions.selection import Happening, Selection
+
+#: How many timestamps a keeper holds: the next of these, so that conditions share.
+DEPTHS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1_000)
+MAX_DEPTH = DEPTHS[-1]
+_KEY_BYTES = 5
+
+
+def state_key(*meaning: Any) -> str:
+    """Short name under which a state is stored: a hash of what it means."""
+    text = json.dumps(meaning, separators=(",", ":"), ensure_ascii=True)
+    digest = blake2b(text.encode(), digest_size=_KEY_BYTES).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Keeper(Protocol):
+    """Folds events into a state; None stands for the state before any event."""
+
+    @property
+    def key(self) -> str:
+        """Hash of what is kept."""
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """The events it wants to see."""
+
+    def fold(self, state: Any, event: Happening) -> Any:
+        """State with the event in it (may be the same object), None if it changes nothing."""
+
+    def merge(self, one: Any, other: Any) -> Any:
+        """State of the events of both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The last `depth` timestamps, ascending."""
+
+    selection: Selection
+    depth: int
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        key = state_key("times", self.selection.canonical(), self.depth)
+        object.__setattr__(self, "key", key)
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        return (self.selection,)
+
+    def fold(self, state: Any, event: Happening) -> Any:
+        at_ms = event.at_ms
+        if state is None:
+            return [at_ms]
+        if at_ms >= state[-1]:
+            state.append(at_ms)
+        elif len(state) == self.depth and at_ms <= state[0]:
+            return None
+        else:
+            insort(state, at_ms)
+        if len(state) > self.depth:
+            del state[0]
+        return state
+
+    def merge(self, one: Any, other: Any) -> Any:
+        merged: list[int] = sorted([*one, *other])[-self.depth :]
+        return merged
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first timestamp."""
+
+    selection: Selection
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", state_key("first", self.selection.canonical()))
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        return (self.selection,)
+
+    def fold(self, state: Any, event: Happening) -> Any:
+        return event.at_ms if state is None or event.at_ms < state else None
+
+    def merge(self, one: Any, other: Any) -> Any:
+        return min(one, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many ever, and the last timestamp."""
+
+    selection: Selection
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", state_key("count", self.selection.canonical()))
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        return (self.selection,)
+
+    def fold(self, state: Any, event: Happening) -> Any:
+        if state is None:
+            return [1, event.at_ms]
+        return [state[0] + 1, max(state[1], event.at_ms)]
+
+    def merge(self, one: Any, other: Any) -> Any:
+        return [one[0] + other[0], max(one[1], other[1])]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The latest start of a sequence of events, each later than the one before.
+
+    Per step the last `DEPTH` timestamps and, for every one, the latest start of a sequence that
+    ends there (0: none). In order the result is exact without limit; an event that comes late is
+    exact unless `DEPTH` later events of its step have been seen.
+    """
+
+    steps: tuple[Selection, ...]
+    key: str = field(init=False)
+
+    DEPTH = 32
+
+    def __post_init__(self) -> None:
+        canonical = [step.canonical() for step in self.steps]
+        object.__setattr__(self, "key", state_key("chain", canonical))
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        return self.steps
+
+    def fold(self, state: Any, event: Happening) -> Any:
+        changed = False
+        for i, step in enumerate(self.steps):
+            named = event.name in step.names or step.names == ("*",)
+            if named and step.takes(event):
+                state = state or [[[], []] for _ in self.steps]
+                changed |= self._insert(state, i, event.at_ms, 0)
+        return state if changed else None
+
+    def _insert(self, state: Any, step: int, at_ms: int, start_ms: int) -> bool:
+        times, starts = state[step]
+        at = bisect_left(times, at_ms)
+        if at < len(times) and times[at] == at_ms:
+            if starts[at] >= start_ms:
+                return False
+            starts[at] = start_ms
+        elif at == 0 and len(times) == self.DEPTH:
+            return False
+        else:
+            times.insert(at, at_ms)
+            starts.insert(at, start_ms)
+        for i in range(step, len(state)):
+            self._link(state, i, at_ms)
+        if len(times) > self.DEPTH:
+            del times[0], starts[0]
+        return True
+
+    def _link(self, state: Any, step: int, from_ms: int) -> None:
+        """Latest starts of the step's timestamps from `from_ms` on, given the step before."""
+        times, starts = state[step]
+        for i in range(bisect_left(times, from_ms), len(times)):
+            best = starts[i - 1] if i and step else starts[i]
+            if step == 0:
+                best = times[i]
+            else:
+                before, before_starts = state[step - 1]
+                j = bisect_left(before, times[i])
+                best = max(best, before_starts[j - 1] if j else 0)
+            starts[i] = max(starts[i], best)
+
+    def latest_start(self, state: Any) -> int:
+        """Start of the latest-starting whole sequence, 0 if there is none."""
+        starts: list[int] = state[-1][1] if state else []
+        return starts[-1] if starts else 0
+
+    def merge(self, one: Any, other: Any) -> Any:
+        merged = [[list(times), list(starts)] for times, starts in one]
+        for step, (times, starts) in enumerate(other):
+            for at_ms, start_ms in zip(times, starts, strict=True):
+                self._insert(merged, step, at_ms, start_ms)
+        return merged

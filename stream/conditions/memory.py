@@ -1,0 +1,38 @@
+"""What one customer's conditions remember: a plain dict, ready for msgpack.
+
+| key | what |
+|---|---|
+| `v` | tag of the definitions under which it was last used |
+| `s` | keeper's key → state |
+| `d` | moment of the next evaluation (absent: none needed) |
+| `t` | keys of the states that changed since the last evaluation |
+| `n` | not evaluated yet: 1 new customer, 2 new definitions |
+| `l` | keys of the states that lack what happened before they were defined |
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+Memory = dict[str, Any]
+
+TAG, STATES, DUE, TOUCHED, NEW, LACKING = "v", "s", "d", "t", "n", "l"
+NEW_CUSTOMER, NEW_DEFINITIONS = 1, 2
+
+
+def begin(memory: Memory, tag: str) -> None:
+    """Make an empty memory that of a customer of whom nothing has happened yet."""
+    memory[TAG], memory[STATES], memory[NEW] = tag, {}, NEW_CUSTOMER
+
+
+def adopt(memory: Memory, tag: str, keys: Collection[str], known: Collection[str] | None) -> None:
+    """Take a memory over from other definitions, whose keys were `known` (None: unknown)."""
+    states = memory[STATES]
+    before = states.keys() if known is None else known
+    lacking = {key for key in memory.get(LACKING, ()) if key in keys}
+    lacking |= {key for key in keys if key not in before}
+    memory[STATES] = {key: state for key, state in states.items() if key in keys}
+    memory[TAG], memory[NEW] = tag, NEW_DEFINITIONS
+    for field in (DUE, TOUCHED, LACKING):
+        memory.pop(field, None)
+    if lacking:
+        memory[LACKING] = sorted(lacking)

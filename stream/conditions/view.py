@@ -1,0 +1,66 @@
+"""What a condition sees of one customer at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Any, Protocol
+
+#: The turn of what time alone never turns; fits msgpack and a Redis score.
+NEVER = 1 << 53
+
+
+class Percentiles(Protocol):
+    """Where a value stands among all customers."""
+
+    def rank(self, measure: str, within_ms: int | None, value: float) -> float | None:
+        """Percentage (0-100) of customers at or below `value`; None while unknown."""
+
+
+class Facts(Protocol):
+    """What is known of a customer besides the events that conditions ask about."""
+
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def orders(self) -> int: ...
+    @property
+    def spend_minor(self) -> int: ...
+    @property
+    def first_seen_ms(self) -> int: ...
+    @property
+    def last_seen_ms(self) -> int: ...
+    @property
+    def affinities(self) -> Mapping[str, float]: ...
+    @property
+    def cluster(self) -> str | None: ...
+    @property
+    def percentiles(self) -> Percentiles: ...
+
+
+class Changed(IntFlag):
+    """Which facts may differ from the last evaluation; observed events are known anyway."""
+
+    NOTHING = 0
+    TRAITS = 1
+    #: `events`, `first_seen_ms` and `last_seen_ms`.
+    ACTIVITY = 2
+    #: `orders` and `spend_minor`.
+    ORDERS = 4
+    AFFINITIES = 8
+    CLUSTER = 16
+    ALL = 31
+
+
+@dataclass(slots=True)
+class View:
+    """One customer at `now_ms`; `members` maps segment → moment entered, `names` ids → names."""
+
+    states: Mapping[str, Any]
+    facts: Facts
+    now_ms: int
+    members: dict[str, int]
+    names: Mapping[str, str]
+    #: True while the future is worked out: nothing but time goes on.
+    projecting: bool = False

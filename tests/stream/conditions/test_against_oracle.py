@@ -1,0 +1,53 @@
+"""The heart: whatever the definitions and the history, the naive evaluation says the same."""
+
+import json
+from collections import Counter
+from itertools import groupby
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream.conditions import Definitions, parse
+from tests.stream.conditions import oracle, strategies
+from tests.stream.conditions.customers import Customer
+from tests.stream.conditions.oracle import Record
+from tests.stream.conditions.strategies import GRIDS, SPAN, START
+
+TAIL = 50
+
+
+def compiled(segments: dict[str, Any]) -> Definitions:
+    # Through JSON: the same dict used twice would become an alias.
+    plain = json.loads(json.dumps({"version": 1, "segments": segments}))
+    return parse(yaml.safe_dump(plain), "random.yaml")
+
+
+def live(definitions: Definitions, records: list[Record], end: int) -> Customer:
+    customer = Customer(definitions)
+    ordered = sorted(records, key=lambda r: r.seen)
+    for _, arrived in groupby(ordered, key=lambda r: r.seen):
+        customer.receive(list(arrived))
+    customer.wait(end)
+    return customer
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[int, dict[str, Any], list[Record]]:
+    unit = draw(st.sampled_from(list(GRIDS)))
+    grid = GRIDS[unit]
+    return grid, draw(strategies.definitions(unit)), draw(strategies.histories(grid))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_memberships_entries_and_exits_equal_the_oracle_exactly(
+    case: tuple[int, dict[str, Any], list[Record]],
+) -> None:
+    grid, segments, records = case
+    start, end = START * grid, (START + SPAN + TAIL) * grid
+    expected = oracle.history(segments, records, start, end, grid)
+    customer = live(compiled(segments), records, end)
+    assert Counter(customer.changes) == Counter(expected)
+    assert [at for at, _, _ in customer.changes] == sorted(at for at, _, _ in expected)
