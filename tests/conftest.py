@@ -4,15 +4,20 @@
 broker and on Apache Kafka; one with `embedded_broker` or `apache_kafka` on that one only.
 """
 
+import warnings
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaAdminClient
 from redis import Redis
 
 from stream.local import EmbeddedBroker, EmbeddedRedis, Server
 from tests.servers import ApacheKafka, apache_kafka_missing
+
+with warnings.catch_warnings():
+    # kafka-python reads its protocol with functions that Python 3.11 and 3.12 call deprecated.
+    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+    from kafka import KafkaAdminClient
 
 
 @pytest.fixture(scope="session")
