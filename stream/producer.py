@@ -4,6 +4,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 
 from stream.errors import ConfigurationError
 from stream.settings import Settings
@@ -40,8 +41,15 @@ def producer(settings: Settings, **overrides: Any) -> KafkaProducer:
     ConfigurationError
         If no broker of `settings.kafka` can be reached.
     """
+    clients: list[KafkaNetClient] = []
+
+    def remembered(**given: Any) -> KafkaNetClient:
+        clients.append(KafkaNetClient(**given))
+        return clients[0]
+
     options = {
         **kafka_options(settings),
+        "kafka_client": remembered,
         "acks": "all",
         "enable_idempotence": True,
         "allow_auto_create_topics": False,
@@ -55,6 +63,9 @@ def producer(settings: Settings, **overrides: Any) -> KafkaProducer:
     try:
         return KafkaProducer(**options)
     except (KafkaError, OSError) as error:
+        # A constructor that fails leaves its sockets open.
+        for client in clients:
+            client.close()
         raise ConfigurationError(
             f"AGOS_KAFKA: no broker answers at {settings.kafka} ({error!r}), expected a Kafka "
             f"broker that speaks {settings.kafka_security}"

@@ -59,16 +59,15 @@ def read_online_retail(path: Path) -> History:
 
 
 def _invoices(path: Path, history: History) -> dict[str, _Invoice]:
-    text = (line.decode("utf-8-sig" if i == 0 else "utf-8") for i, line in enumerate(lines(path)))
+    # Only descriptions, which are not used, have letters beyond ASCII, in more than one encoding.
+    text = (line.decode("ascii", "ignore") for line in lines(path))
     rows = csv.DictReader(text)
     invoices: dict[str, _Invoice] = {}
     try:
         _check_columns(path, rows.fieldnames)
         for row in rows:
             _add(invoices, row, rows.line_num, history)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise HistoryError(f"{path}: {error}, expected CSV in UTF-8") from None
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise HistoryError(f"{path}: line {rows.line_num}: {error}") from None
     return invoices
 
@@ -121,8 +120,15 @@ def _to_ms(text: str) -> int:
     try:
         at = datetime.fromisoformat(text).replace(tzinfo=_LONDON)
     except ValueError:
-        at = datetime.strptime(text, _SPREADSHEET_DATE).replace(tzinfo=_LONDON)
+        at = _spreadsheet_date(text)
     return round(at.timestamp() * 1000)
+
+
+def _spreadsheet_date(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, _SPREADSHEET_DATE).replace(tzinfo=_LONDON)
+    except ValueError:
+        raise ValueError(f"InvoiceDate is {text!r}, expected as in 2011-12-09 12:50") from None
 
 
 def _events(invoices: list[_Invoice]) -> Iterator[Recorded]:
