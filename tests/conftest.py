@@ -12,12 +12,11 @@ import pytest
 from redis import Redis
 
 from stream.local import EmbeddedBroker, EmbeddedRedis, Server
-from tests.servers import ApacheKafka, apache_kafka_missing
 
 with warnings.catch_warnings():
     # kafka-python reads its protocol with functions that Python 3.11 and 3.12 call deprecated.
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
-    from kafka import KafkaAdminClient
+    from tests.servers import ApacheKafka, apache_kafka_missing, remove_topics
 
 
 @pytest.fixture(scope="session")
@@ -66,14 +65,3 @@ def broker(request: pytest.FixtureRequest) -> Server:
 def unique() -> str:
     """A prefix for topics and groups that no other test has."""
     return f"test-{uuid4().hex[:8]}"
-
-
-def remove_topics(server: Server) -> None:
-    """Delete every topic but the broker's own."""
-    admin = KafkaAdminClient(bootstrap_servers=server.address)
-    try:
-        topics = [name for name in admin.list_topics() if not name.startswith("__")]
-        if topics:
-            admin.delete_topics(topics)
-    finally:
-        admin.close()

@@ -1,9 +1,13 @@
 """Apache Kafka for tests: the same node that `scripts/kafka` runs, on free ports."""
 
 import shutil
+import time
+from collections.abc import Collection
 from pathlib import Path
 
-from stream.local import Server, free_port, kafka_answers
+from kafka import KafkaAdminClient
+
+from stream.local import ProcessError, Server, free_port, kafka_answers
 
 _SCRIPT = Path(__file__).parents[1] / "scripts" / "kafka"
 _FETCHED = _SCRIPT.parents[1] / ".cache" / "kafka"
@@ -50,3 +54,29 @@ def apache_kafka_missing() -> str:
     if not missing:
         return ""
     return f"Apache Kafka needs {' and '.join(missing)} on the PATH (Java 17, Maven)"
+
+
+def remove_topics(server: Server) -> None:
+    """Delete every topic but the broker's own, and wait until the broker no longer names them."""
+    admin = KafkaAdminClient(bootstrap_servers=server.address)
+    try:
+        topics = own_topics(admin)
+        if topics:
+            delete_topics(admin, topics)
+    finally:
+        admin.close()
+
+
+def own_topics(admin: KafkaAdminClient) -> list[str]:
+    """Topics but the broker's own (`__consumer_offsets`)."""
+    return [name for name in admin.list_topics() if not name.startswith("__")]
+
+
+def delete_topics(admin: KafkaAdminClient, topics: Collection[str]) -> None:
+    """Delete topics; Apache Kafka goes on naming them for a moment, so wait for that."""
+    admin.delete_topics(list(topics))
+    deadline = time.monotonic() + 10
+    while set(topics) & set(own_topics(admin)):
+        if time.monotonic() > deadline:
+            raise ProcessError(f"the broker still names {sorted(topics)} 10 s after the deletion")
+        time.sleep(0.05)

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from stream.local import Server
-from tests.servers import ApacheKafka, apache_kafka_missing
+from tests.servers import ApacheKafka, apache_kafka_missing, delete_topics, own_topics
 
 
 @contextmanager
@@ -51,14 +51,14 @@ def test_a_topic_has_its_partitions_and_an_id_of_its_own(broker, unique):
             (found,) = admin.describe_topics([unique])
             assert len(found["partitions"]) == partitions
             ids.append(found["topic_id"])
-            admin.delete_topics([unique])
+            delete_topics(admin, [unique])
     assert all(ids)
     assert ids[0] != ids[1], "a topic created anew is another topic"
 
 
 def test_the_broker_fixture_has_no_topics(broker):
     with admin_of(broker) as admin:
-        assert [name for name in admin.list_topics() if not name.startswith("__")] == []
+        assert own_topics(admin) == []
 
 
 def test_large_and_null_values_and_headers_arrive(broker, unique):
