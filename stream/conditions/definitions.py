@@ -1,13 +1,12 @@
 """A whole definitions file, compiled: folds events in, and says who belongs where."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stream.conditions import words
+from stream.conditions.amounts import Rank
 from stream.conditions.conditions import walk
-from stream.conditions.keepers import Chain, Keeper, state_key
+from stream.conditions.keepers import state_key
 from stream.conditions.memory import (
     DUE,
     LACKING,
@@ -20,23 +19,13 @@ from stream.conditions.memory import (
     adopt,
     begin,
 )
+from stream.conditions.plan import keepers_of, listeners_of, plan_of, upstream_of
 from stream.conditions.segments import Segment, needs, ordered
 from stream.conditions.selection import ANY_EVENT, Happening
 from stream.conditions.verdict import Cause, Change, Verdict
 from stream.conditions.view import NEVER, Changed, Facts, View
 
-_Listener = tuple[str, Callable[[Any, Happening], Any], Callable[[Happening], bool] | None]
-
 _MAX_REMEMBERED_PLANS = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Which segments to look at again when something changed, by index in `segments`."""
-
-    by_key: Mapping[str, frozenset[int]]
-    by_fact: Mapping[Changed, frozenset[int]]
-    remembered: dict[tuple[Any, ...], tuple[Segment, ...]] = field(default_factory=dict)
 
 
 class Definitions:
@@ -62,10 +51,12 @@ class Definitions:
         #: Changes whenever the meaning of any segment changes.
         self.version = state_key("definitions", canonical)
         self._names = {segment.id: segment.name for segment in self._ordered}
-        self._keepers = _keepers(self._ordered)
-        self._listeners, self._any_listeners = _listeners(self._keepers.values())
-        self._plan = _plan(self._ordered)
-        self._upstream = _upstream(self._ordered)
+        self._keepers = keepers_of(self._ordered)
+        self._listeners, self._any_listeners = listeners_of(self._keepers.values())
+        conditions = [c for segment in self._ordered for c in walk(segment.when)]
+        self._ranks = tuple(c for c in conditions if isinstance(c, Rank))
+        self._plan = plan_of(self._ordered)
+        self._upstream = upstream_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
         self.known = {**(known or {}), self.version: self.conditions_needed}
 
@@ -184,6 +175,19 @@ class Definitions:
         until = words.moment(entered_ms + wanted.stay_at_least_ms)
         return f'kept in "{wanted.name}" until {until} (stay_at_least): {reason}'
 
+    def measures(
+        self, memory: Memory, facts: Facts, now_ms: int
+    ) -> dict[tuple[str, int | None], float]:
+        """The customer's value of every measure whose percentiles are asked about.
+
+        Keyed by measure and window (ms, None: whole life); those without a value are absent.
+        """
+        if memory.get(TAG) != self.version:
+            self._adopt(memory)
+        view = View(memory[STATES], facts, now_ms, {}, self._names)
+        found = {(c.measure, c.within_ms): c.value(view) for c in self._ranks}
+        return {key: value for key, value in found.items() if value is not None}
+
     def missing(self, memory: Memory) -> frozenset[str]:
         """Keys of the states that lack what happened before they were defined."""
         if memory.get(TAG) != self.version:
@@ -196,7 +200,7 @@ class Definitions:
         return frozenset(
             segment.id
             for segment in self._ordered
-            if any(keeper.key in missing for keeper in _keepers((segment,)).values())
+            if any(keeper.key in missing for keeper in keepers_of((segment,)).values())
         )
 
     def complete(self, memory: Memory, earlier: Memory) -> None:
@@ -286,60 +290,3 @@ class Definitions:
             if segment.id not in future.members:
                 return future.now_ms
         return None
-
-
-def _keepers(segments: Iterable[Segment]) -> dict[str, Keeper]:
-    found: dict[str, Keeper] = {}
-    for segment in segments:
-        for condition in walk(segment.when):
-            if condition.keeper is not None:
-                found.setdefault(condition.keeper.key, condition.keeper)
-    return found
-
-
-def _listeners(
-    keepers: Iterable[Keeper],
-) -> tuple[dict[str, tuple[_Listener, ...]], tuple[_Listener, ...]]:
-    """Who listens to each named event, and who to every event."""
-    named: dict[str, list[_Listener]] = {}
-    everything: list[_Listener] = []
-    for keeper in keepers:
-        filtered = not isinstance(keeper, Chain) and keeper.selections[0].where
-        takes = keeper.selections[0].takes if filtered else None
-        listener = (keeper.key, keeper.fold, takes)
-        names = {name for selection in keeper.selections for name in selection.names}
-        if ANY_EVENT in names:
-            everything.append(listener)
-            continue
-        for name in names:
-            named.setdefault(name, []).append(listener)
-    return {name: (*found, *everything) for name, found in named.items()}, tuple(everything)
-
-
-def _plan(segments: Sequence[Segment]) -> _Plan:
-    index = {segment.id: i for i, segment in enumerate(segments)}
-    dependents: list[set[int]] = [{i} for i in range(len(segments))]
-    for i in reversed(range(len(segments))):
-        for needed in needs(segments[i]):
-            dependents[index[needed]] |= dependents[i]
-    by_key: dict[str, set[int]] = {}
-    by_fact: dict[Changed, set[int]] = {}
-    for i, segment in enumerate(segments):
-        for key in _keepers((segment,)):
-            by_key.setdefault(key, set()).update(dependents[i])
-        asked = reduce(Changed.__or__, (c.facts for c in walk(segment.when)), Changed.NOTHING)
-        for fact in asked:
-            by_fact.setdefault(fact, set()).update(dependents[i])
-    return _Plan(
-        {key: frozenset(which) for key, which in by_key.items()},
-        {fact: frozenset(which) for fact, which in by_fact.items()},
-    )
-
-
-def _upstream(segments: Sequence[Segment]) -> dict[str, tuple[Segment, ...]]:
-    """Each segment with all that it needs, in order."""
-    found: dict[str, tuple[Segment, ...]] = {}
-    for segment in segments:
-        above = {s.id for needed in needs(segment) for s in found[needed]}
-        found[segment.id] = (*(s for s in segments if s.id in above), segment)
-    return found

@@ -2,45 +2,43 @@
 
 from collections.abc import Callable
 
-import re2  # type: ignore[import-untyped]
-
 from stream.conditions import standing
+from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
-from stream.conditions.document import Listing, Node, Scalar, Table, Value, shown
+from stream.conditions.details import TESTS, Details
+from stream.conditions.document import Listing, Node, Table, shown
 from stream.conditions.fields import BOUNDS, Fields
-from stream.conditions.keepers import MAX_DEPTH
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
 from stream.conditions.problems import Mark, Problems, did_you_mean, listed
-from stream.conditions.selection import ANY_EVENT, ORDER_COMPLETED, Selection
+from stream.conditions.selection import (
+    ANY_EVENT,
+    ORDER_COMPLETED,
+    PURCHASE_EVENTS,
+    TOTAL,
+    Selection,
+)
 from stream.conditions.values import (
-    MAX_PATTERN,
-    Among,
-    Both,
     Bounds,
-    Contains,
-    Exists,
-    Matches,
-    Test,
-    compiled,
 )
 
-MAX_COUNT = MAX_DEPTH - 1
-MAX_VALUES = 1_000
 MAX_STEPS = 8
 
-COUNTS = ("at_least", "at_most", "more_than", "less_than", "between", "exactly")
-TESTS = ("is", "is_not", "in", "not_in", "contains", "matches", "exists", *BOUNDS)
+
+PERCENTILES = ("percentile_at_least", "percentile_at_most")
 
 #: Form → the fields it may have.
 FORMS: dict[str, tuple[str, ...]] = {
     "all": ("all",),
     "any": ("any",),
     "not": ("not",),
-    "did": ("did", "where", "within", *COUNTS),
+    "did": ("did", "where", "within", *BOUNDS),
     "did_not": ("did_not", "where", "within"),
     "first": ("first", "where", "older_than", "younger_than"),
     "last": ("last", "where", "older_than", "younger_than"),
     "trait": ("trait", *TESTS),
+    "measure": ("measure", "within", *BOUNDS, *PERCENTILES, "older_than", "younger_than"),
+    "sum": ("sum", "of", "where", "within", *BOUNDS),
+    "average": ("average", "of", "where", "within", *BOUNDS),
     "sequence": ("sequence", "within"),
     "affinity": ("affinity", *BOUNDS),
     "cluster": ("cluster",),
@@ -48,11 +46,11 @@ FORMS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Phrases:
+class Phrases(Details):
     """Reads conditions; `uses` collects where each segment is asked about by `in`."""
 
     def __init__(self, problems: Problems) -> None:
-        self.problems = problems
+        super().__init__(problems)
         self.uses: list[tuple[str, Mark, str]] = []
         self._readers: dict[str, Callable[[Fields], Condition | None]] = {
             "all": lambda fields: self._several(fields, "all"),
@@ -63,6 +61,9 @@ class Phrases:
             "first": lambda fields: self._age(fields, "first"),
             "last": lambda fields: self._age(fields, "last"),
             "trait": self._trait,
+            "measure": self._measure,
+            "sum": lambda fields: self._amount(fields, "sum"),
+            "average": lambda fields: self._amount(fields, "average"),
             "sequence": self._sequence,
             "affinity": self._affinity,
             "cluster": self._cluster,
@@ -127,7 +128,7 @@ class Phrases:
     def _did(self, fields: Fields) -> Condition | None:
         selection = self.selection(fields, "did")
         within_ms = fields.duration("within")
-        counts = self._counts(fields)
+        counts = self.counts(fields)
         if selection is None or counts is None or ("within" in fields and within_ms is None):
             return None
         low, high = counts
@@ -144,157 +145,82 @@ class Phrases:
             return CountEver(selection, 0, 0)
         return CountWithin(selection, 0, 0, within_ms)
 
-    def _counts(self, fields: Fields) -> tuple[int, int | None] | None:
-        """Least and greatest number of times; once or more if nothing is said."""
-        if not any(name in fields for name in COUNTS):
-            return 1, None
-        bounds = fields.bounds()
-        if bounds is None:
-            return None
-        for end in (bounds.low, bounds.high):
-            if end is not None and (end.denominator != 1 or not 0 <= end <= MAX_COUNT):
-                name = next(name for name in COUNTS if name in fields)
-                fields.wrong(name, f"{float(end):g} times", f"a whole number from 0 to {MAX_COUNT}")
-                return None
-        low = 0 if bounds.low is None else int(bounds.low) + bounds.low_open
-        high = None if bounds.high is None else int(bounds.high) - bounds.high_open
-        if (low == 0 and high is None) or (high is not None and low > high):
-            name = next(name for name in COUNTS if name in fields)
-            always = "always true" if high is None else "never true"
-            fields.wrong(name, f"a count that is {always}", "at_least: 1 or more")
-            return None
-        return low, high
-
-    def selection(self, fields: Fields, form: str) -> Selection | None:
-        """Event name and `where`."""
-        expected = f'the name of an event, such as {ORDER_COMPLETED} ("{ANY_EVENT}": any event)'
-        name = fields.text(form, expected)
-        where: list[tuple[str, Test]] = []
-        usable = name is not None
-        node = fields.table.fields.get("where")
-        if isinstance(node, Table) and node.fields:
-            inner = Fields(node, fields.below("where"), self.problems)
-            for prop, value in node.fields.items():
-                test = self.property_test(value, inner.below(prop))
-                if test is None:
-                    usable = False
-                else:
-                    where.append((prop, test))
-        elif node is not None:
-            found = "an empty mapping" if isinstance(node, Table) else shown(node)
-            fields.wrong("where", found, "properties and their values: {category: shoes}")
-            usable = False
-        return Selection((name,), tuple(where)) if usable and name is not None else None
-
-    def property_test(self, node: Node, path: str) -> Test | None:
-        """`shoes`, or a mapping of tests: `{at_least: 50}`."""
-        if isinstance(node, Table):
-            fields = Fields(node, path, self.problems)
-            fields.allow(TESTS, "a test of a property")
-            return self.value_test(fields)
-        if isinstance(node, Listing):
-            hint = "write {in: […]}"
-            self.problems.add(node.mark, path, "a list", "one value, or a mapping of tests", hint)
-            return None
-        if node.value is None:
-            self.problems.add(node.mark, path, "nothing", "a value, or a mapping of tests")
-            return None
-        return Among((node.value,))
-
-    def value_test(self, fields: Fields) -> Test | None:
-        """All tests that the fields hold."""
-        if not any(name in fields for name in TESTS):
-            fields.problems.add(
-                fields.table.mark, fields.path, "no test", f"one of {listed(TESTS)}"
-            )
-            return None
-        tests: list[Test | None] = []
-        for name, negated in (("is", False), ("is_not", True)):
-            if name in fields:
-                node = fields.scalar(name, "one value")
-                tests.append(Among((node.value,), negated) if node else None)
-        for name, negated in (("in", False), ("not_in", True)):
-            if name in fields:
-                values = self._values(fields, name)
-                tests.append(Among(values, negated) if values else None)
-        if "contains" in fields:
-            node = fields.scalar("contains", "one value")
-            tests.append(Contains(node.value) if node else None)
-        if "matches" in fields:
-            tests.append(self._pattern(fields))
-        if "exists" in fields:
-            wanted = fields.flag("exists")
-            tests.append(None if wanted is None else Exists(wanted))
-        if any(name in fields for name in BOUNDS):
-            tests.append(fields.bounds())
-        usable = [test for test in tests if test is not None]
-        if len(usable) < len(tests):
-            return None
-        return usable[0] if len(usable) == 1 else Both(tuple(usable))
-
-    def _values(self, fields: Fields, name: str) -> tuple[Value, ...] | None:
-        node = fields.table.fields[name]
-        expected = f"a list of 1 to {MAX_VALUES} values: [a, b]"
-        if not isinstance(node, Listing) or not 0 < len(node.items) <= MAX_VALUES:
-            found = "an empty list" if isinstance(node, Listing) and not node.items else shown(node)
-            hint = f"write {name}: [{node.raw}]" if isinstance(node, Scalar) and node.raw else ""
-            fields.wrong(name, found, expected, hint)
-            return None
-        values: list[Value] = []
-        for item in node.items:
-            if not isinstance(item, Scalar) or item.value is None:
-                self.problems.add(item.mark, fields.below(name), shown(item), "one value")
-                return None
-            values.append(item.value)
-        return tuple(values)
-
-    def _pattern(self, fields: Fields) -> Matches | None:
-        node = fields.scalar("matches", "a regular expression in quotes")
-        if node is None:
-            return None
-        if len(node.raw) > MAX_PATTERN:
-            expected = f"at most {MAX_PATTERN}"
-            fields.wrong("matches", f"a pattern of {len(node.raw)} characters", expected)
-            return None
-        try:
-            compiled(node.raw)
-        except re2.error as error:
-            said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-            fields.wrong(
-                "matches",
-                f"a pattern that cannot be used: {said}",
-                "a regular expression in RE2 syntax (no look-around, no back-references)",
-            )
-            return None
-        return Matches(node.raw)
-
     def _age(self, fields: Fields, form: str) -> Condition | None:
         selection = self.selection(fields, form)
         ages = self.ages(fields)
         return EventAge(form, selection, *ages) if selection and ages else None
 
-    def ages(self, fields: Fields) -> tuple[int, int | None] | None:
-        """`older_than` and `younger_than` in ms."""
-        older_ms, younger_ms = fields.duration("older_than"), fields.duration("younger_than")
-        given = [name for name in ("older_than", "younger_than") if name in fields]
-        if not given:
-            self.problems.add(
-                fields.table.mark, fields.path, "no age", "older_than or younger_than"
-            )
-            return None
-        if len(given) > sum(age is not None for age in (older_ms, younger_ms)):
-            return None
-        if older_ms is not None and younger_ms is not None and older_ms >= younger_ms:
-            fields.contradiction(
-                given, "an age that is never true", "older_than shorter than younger_than"
-            )
-            return None
-        return older_ms or 0, younger_ms
-
     def _trait(self, fields: Fields) -> Condition | None:
         name = fields.text("trait", "the name of a trait")
         test = self.value_test(fields)
         return standing.Trait(name, test) if name and test else None
+
+    def _amount(self, fields: Fields, form: str) -> Condition | None:
+        name = fields.text(form, "the name of a property, such as total")
+        if "of" not in fields:
+            expected = f"of: and an event, such as {ORDER_COMPLETED}"
+            self.problems.add(fields.table.mark, fields.path, f"{form} without of", expected)
+            return None
+        selection = self.selection(fields, "of")
+        within_ms = fields.duration("within")
+        bounds = self.required_bounds(fields)
+        if not (name and selection and bounds) or ("within" in fields and within_ms is None):
+            return None
+        return Amount(form == "average", selection, name, within_ms, bounds)
+
+    def _measure(self, fields: Fields) -> Condition | None:
+        known = (*standing.TOTALS, *standing.AGES)
+        measure = fields.text("measure", f"one of {listed(known)}")
+        if measure is None:
+            return None
+        if measure not in known:
+            hint = did_you_mean(measure, known)
+            fields.wrong("measure", f'measure "{measure}"', f"one of {listed(known)}", hint)
+            return None
+        if measure in standing.AGES:
+            fields.allow(("measure", "older_than", "younger_than"), f"a condition on {measure}")
+            ages = self.ages(fields)
+            return standing.Seen(measure, *ages) if ages else None
+        fields.allow(("measure", "within", *BOUNDS, *PERCENTILES), f"a condition on {measure}")
+        within_ms = fields.duration("within")
+        if "within" in fields and within_ms is None:
+            return None
+        if any(name in fields for name in PERCENTILES):
+            return self._rank(fields, measure, within_ms)
+        return self._measured(fields, measure, within_ms)
+
+    def _rank(self, fields: Fields, measure: str, within_ms: int | None) -> Condition | None:
+        given = [name for name in (*BOUNDS, *PERCENTILES) if name in fields]
+        if any(name in BOUNDS for name in given):
+            found = f"{' and '.join(given)} together"
+            fields.contradiction(given, found, "a bound of the value or of its percentile")
+            return None
+        ends = {name: fields.number(name, "a percentile from 0 to 100") for name in given}
+        for name, end in ends.items():
+            if end is not None and not 0 <= end <= 100:
+                fields.wrong(name, f"{float(end):g}", "a percentile from 0 to 100")
+                return None
+        if None in ends.values():
+            return None
+        bounds = Bounds(ends.get(PERCENTILES[0]), ends.get(PERCENTILES[1]))
+        if bounds.empty():
+            fields.contradiction(given, f"no percentile is {bounds.range_text()}")
+            return None
+        return Rank(measure, within_ms, bounds)
+
+    def _measured(self, fields: Fields, measure: str, within_ms: int | None) -> Condition | None:
+        if within_ms is None:
+            bounds = self.required_bounds(fields, PERCENTILES)
+            return standing.Total(measure, bounds) if bounds else None
+        if measure == standing.SPEND:
+            bounds = self.required_bounds(fields, PERCENTILES)
+            selection = Selection(PURCHASE_EVENTS)
+            return Amount(False, selection, TOTAL, within_ms, bounds) if bounds else None
+        if self.required_bounds(fields, PERCENTILES) is None:
+            return None
+        counts = self.counts(fields)
+        name = ANY_EVENT if measure == standing.EVENTS else ORDER_COMPLETED
+        return CountWithin(Selection((name,)), *counts, within_ms) if counts else None
 
     def _sequence(self, fields: Fields) -> Condition | None:
         node = fields.table.fields["sequence"]
@@ -327,17 +253,9 @@ class Phrases:
             return None
         return standing.Affinity(category, bounds) if category and bounds else None
 
-    def required_bounds(self, fields: Fields) -> Bounds | None:
-        """Bounds; their absence is a problem."""
-        if not any(name in fields for name in BOUNDS):
-            self.problems.add(
-                fields.table.mark, fields.path, "no bound", f"one of {listed(BOUNDS)}"
-            )
-        return fields.bounds()
-
     def _cluster(self, fields: Fields) -> Condition | None:
         if isinstance(fields.table.fields["cluster"], Listing):
-            values = self._values(fields, "cluster")
+            values = self.values(fields, "cluster")
             return standing.Cluster(tuple(str(v) for v in values)) if values else None
         name = fields.text("cluster", "the id of a discovered segment, or a list of ids")
         return standing.Cluster((name,)) if name else None

@@ -18,7 +18,7 @@ FIRST_SEEN = "first_seen"
 LAST_SEEN = "last_seen"
 TOTALS = (SPEND, ORDERS, EVENTS)
 AGES = (FIRST_SEEN, LAST_SEEN)
-_CHANGED = {SPEND: Changed.ORDERS, ORDERS: Changed.ORDERS, EVENTS: Changed.ACTIVITY}
+TOTALS_CHANGED = {SPEND: Changed.ORDERS, ORDERS: Changed.ORDERS, EVENTS: Changed.ACTIVITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Total(Leaf):
 
     @property
     def facts(self) -> Changed:
-        return _CHANGED[self.measure]
+        return TOTALS_CHANGED[self.measure]
 
     def turn(self, view: View) -> int:
         return NEVER if self.bounds.holds(total(view.facts, self.measure)) else -NEVER

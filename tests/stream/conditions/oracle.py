@@ -152,7 +152,7 @@ def value_fits(value: Any, c: Spec) -> bool:
         pairs = [(v, one) for v in values for one in wanted]
         return any(v == one and isinstance(v, bool) == isinstance(one, bool) for v, one in pairs)
 
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "is": lambda x: among([x]),
         "is_not": lambda x: not among([x]),
         "in": among,

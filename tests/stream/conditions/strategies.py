@@ -104,8 +104,48 @@ def leaves(unit: str) -> st.SearchStrategy[dict[str, Any]]:
         merged(chains, within),
         traits_tests(),
         affinity,
+        amounts(unit),
+        amounts(unit),
+        measures(unit),
+        measures(unit),
         cluster,
     )
+
+
+def amounts(unit: str) -> st.SearchStrategy[dict[str, Any]]:
+    head = st.sampled_from(
+        [
+            {"sum": "total", "of": "Order Completed"},
+            {"sum": "total", "of": "Order Refunded"},
+            {"average": "total", "of": "Order Completed"},
+            {"sum": "price", "of": "Product Viewed"},
+            {"average": "price", "of": "*"},
+        ]
+    )
+    limits: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [
+            {"at_least": 10},
+            {"at_most": 15.5},
+            {"more_than": 9.99},
+            {"less_than": 0.01},
+            {"between": [10, 30]},
+            {"exactly": 0},
+        ]
+    )
+    return merged(head, maybe("where", wheres()), maybe("within", durations(unit)), limits)
+
+
+def measures(unit: str) -> st.SearchStrategy[dict[str, Any]]:
+    seen = st.sampled_from(["first_seen", "last_seen"]).map(lambda m: {"measure": m})
+    limits: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [{"at_least": 2}, {"at_most": 2}, {"between": [1, 3]}, {"more_than": 1}, {"less_than": 2}]
+    )
+    ranks = st.sampled_from(
+        [{"percentile_at_least": 60}, {"percentile_at_most": 40}, {"percentile_at_least": 0}]
+    )
+    measure = st.sampled_from(["spend", "orders", "events"]).map(lambda m: {"measure": m})
+    bounded = merged(measure, maybe("within", durations(unit)), st.one_of(limits, ranks))
+    return st.one_of(merged(seen, ages(unit)), bounded, bounded)
 
 
 def conditions(unit: str, known: list[str]) -> st.SearchStrategy[dict[str, Any]]:
