@@ -1,0 +1,106 @@
+"""Broker, Redis, topics and workers on this machine, as `agos up` and `agos demo` run them."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream import admin
+from stream.cli.common import quiet_clients
+from stream.cli.runtime import announced
+from stream.local import EmbeddedBroker, EmbeddedRedis, Supervisor
+from stream.settings import Settings, load
+from stream.store.reader import Reader
+
+#: The embedded broker waits this long before a group's first join.
+_SESSION_TIMEOUT_SECONDS = 6
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs. `environment` makes any command talk to it."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    supervisor: Supervisor
+    logs: Path
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Run an `agos` command beside the workers, under their supervisor."""
+        command = [sys.executable, "-P", "-m", "stream.cli", *arguments]
+        self.supervisor.start(name, command, self.environment)
+
+    def ready(self) -> bool:
+        """Whether every partition has a worker."""
+        with Reader(self.settings) as reader:
+            workers = reader.overview(0, changes=1).workers
+        owned = {partition for worker in workers for partition in worker.partitions}
+        return len(owned) == self.settings.partitions
+
+    def wait_until_ready(self) -> bool:
+        """Wait for `ready`, a minute at most; whether it is."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while not self.ready():
+            if time.monotonic() > deadline:
+                return False
+            self.supervisor.check()
+            time.sleep(0.2)
+        return True
+
+
+@contextmanager
+def stack(
+    command: str,
+    workers: int,
+    say: Callable[[str], None],
+    *,
+    kafka_port: int = 0,
+    redis_port: int = 0,
+    overrides: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
+    """Start everything; leaving stops everything. To be used within `terminable()`.
+
+    Parameters
+    ----------
+    say
+        Called with a sentence about what happens.
+    overrides
+        Environment of all processes beside what the servers' addresses need.
+    """
+    quiet_clients()
+    with EmbeddedBroker(kafka_port) as broker, EmbeddedRedis(redis_port) as redis:
+        environment = _environment(broker.address, redis.address, overrides or {})
+        settings = load(**{k.removeprefix("AGOS_").lower(): v for k, v in environment.items()})
+        admin.create(settings)
+        logs = redis.directory / "logs"
+        with (
+            Supervisor(logs, [broker, redis], on_restart=say) as supervisor,
+            announced(command, environment),
+        ):
+            running = Stack(settings, environment, supervisor, logs)
+            for number in range(1, workers + 1):
+                running.start(f"worker-{number}", "worker")
+            yield running
+
+
+def _environment(kafka: str, redis: str, overrides: Mapping[str, str]) -> dict[str, str]:
+    given = load(**{name.removeprefix("AGOS_").lower(): value for name, value in overrides.items()})
+    return {
+        "AGOS_KAFKA": kafka,
+        "AGOS_REDIS": redis,
+        "AGOS_KAFKA_SESSION_TIMEOUT": str(_SESSION_TIMEOUT_SECONDS),
+        # Whatever the environment says of other servers is not for these.
+        "AGOS_KAFKA_SECURITY": "PLAINTEXT",
+        "AGOS_REDIS_USER": "",
+        "AGOS_REDIS_PASSWORD": "",
+        "AGOS_REDIS_SENTINEL": "",
+        "AGOS_REPLICATION": "1",
+        "AGOS_PARTITIONS": str(given.partitions),
+        "AGOS_GROUP": given.group,
+        "AGOS_CURRENCY": given.currency,
+        "AGOS_CLOCK": given.clock,
+        **overrides,
+    }

@@ -1,0 +1,86 @@
+"""Redis clients for readers, and the errors of Redis in one sentence without secrets."""
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import redis
+import redis.backoff
+import redis.exceptions
+import redis.retry
+import redis.sentinel
+
+from stream.errors import ConfigurationError, StoreError
+from stream.settings import Settings
+
+
+def client(settings: Settings, *, timeout_seconds: float, decode: bool = True) -> redis.Redis:
+    """Blocking client of these settings; it never retries by itself.
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL is none.
+    """
+    options: dict[str, Any] = {
+        "username": settings.redis_user or None,
+        "password": settings.redis_password.get_secret_value() or None,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
+        "decode_responses": decode,
+        "protocol": 2,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    try:
+        if not settings.redis_sentinel:
+            return redis.Redis.from_url(settings.redis, **options)
+        where = redis.Redis.from_url(settings.redis).connection_pool.connection_kwargs
+    except ValueError as error:
+        raise ConfigurationError(
+            f"AGOS_REDIS: {error} (got {shown_url(settings.redis)!r})"
+        ) from None
+    sentinel = redis.sentinel.Sentinel(
+        [(where["host"], where["port"])], socket_timeout=timeout_seconds
+    )
+    master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        settings.redis_sentinel, **options
+    )
+    return master
+
+
+def shown_url(url: str) -> str:
+    """`url` without user and password."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
+
+
+class told:
+    """Within, an error of Redis becomes a StoreError that says where and what.
+
+    A plain class: `segments()` passes here on every call, and a generator would cost as much
+    as the rest of it.
+    """
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Literal[False]:
+        if isinstance(error, redis.exceptions.RedisError):
+            raise StoreError(_sentence(self._url, error)) from error
+        return False
+
+
+def _sentence(url: str, error: redis.exceptions.RedisError) -> str:
+    where = shown_url(url)
+    if isinstance(error, redis.exceptions.AuthenticationError):
+        return f"AGOS_REDIS: {where} refuses user or password"
+    if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
+        return f"AGOS_REDIS: no Redis answers at {where} ({error})"
+    return f"Redis at {where} refused: {error}"
