@@ -10,14 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kafka import KafkaConsumer
 
+from stream import admin
 from stream.errors import InvalidEvent
 from stream.events import Money, read
+from stream.local import Server
+from stream.settings import Settings
 from stream.simulator import FAULTS, PERSONAS, Faulty, Simulator, with_faults
 from stream.simulator.catalog import CATEGORIES, PRODUCTS
+from stream.simulator.load import load
 from stream.simulator.timestamps import rfc3339
-from stream.topics import EVENT_TOPICS, INTERACTIONS, PROFILES, PURCHASES
+from stream.topics import EVENT_TOPICS, INTERACTIONS, PROFILES, PURCHASES, partition_of
 from tests.oracle import events as oracle
+from tests.servers import remove_topics
 
 DAY_MS = 86_400_000
 #: 2026-11-22T06:00:00Z, a Sunday.
@@ -271,3 +277,27 @@ def test_it_is_fast_enough_for_load_generators() -> None:
     count = sum(1 for _ in islice(shop.encoded(), 200_000))
     # The goal is 100,000/s; the bound leaves room for slow and busy machines.
     assert count / (time.process_time() - begun) > 30_000
+
+
+def test_a_load_arrives_in_full_and_in_order_per_customer(embedded_broker: Server) -> None:
+    chosen = Settings(kafka=embedded_broker.address, partitions=4)
+    remove_topics(embedded_broker)
+    admin.create(chosen)
+    # More than the half megabyte of one batch per partition.
+    records = list(islice(Simulator(300, 5, START_MS).encoded(), 20_000))
+    assert load(chosen.kafka, records, 4) == 20_000
+    consumer = KafkaConsumer(
+        INTERACTIONS, bootstrap_servers=chosen.kafka, auto_offset_reset="earliest",
+        consumer_timeout_ms=15_000,
+    )  # fmt: skip
+    sent: dict[bytes, list[bytes]] = defaultdict(list)
+    for topic, key, value in records:
+        if topic == INTERACTIONS:
+            sent[key].append(value)
+    expected = sum(map(len, sent.values()))
+    found: dict[bytes, list[bytes]] = defaultdict(list)
+    for message in islice(consumer, expected):
+        assert message.partition == partition_of(message.key.decode(), 4)
+        found[message.key].append(message.value)
+    consumer.close()
+    assert found == sent
