@@ -31,9 +31,8 @@ class RiverLearner:
         self._model = make()
         self._learned = 0
 
-    @property
-    def natural(self) -> bool:
-        return True
+    natural = True
+    generation = 0
 
     def learn(self, Z: F64, changed: Ints) -> Partition:
         for row in changed:

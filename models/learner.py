@@ -9,10 +9,10 @@ from models.space import F64, Ints, Space
 class Learner(Protocol):
     """Divides the panel's points; keeps whatever it likes between calls."""
 
-    @property
-    def natural(self) -> bool:
-        """Whether it found groups that are apart, rather than borders that were needed."""
-        ...
+    #: Whether it found groups that are apart, rather than borders that were needed.
+    natural: bool
+    #: Counts up with every change of structure.
+    generation: int
 
     def learn(self, Z: F64, changed: Ints) -> Partition:
         """Learn from the panel and divide it.

@@ -1,22 +1,62 @@
-"""Which new segment is which old one: ids by overlap, and what became of the others."""
+"""Which new segment is which old one, and what became of the others.
 
+Ids go on by overlap of the same customers divided twice (MONIC, Spiliopoulou et al. 2006). Where a
+new segment's customers came from is told by what they were some time ago, as a customer that
+changes is for a while in whatever segment is nearest.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from models.snapshot import Change
+from models.snapshot import UNASSIGNED, Change
 from models.space import F64, Ints
 
 #: An id goes on when old and new share so much of their union (Jaccard), else it is a new one.
 SAME = 1 / 3
-#: A share of a segment's customers from which on it came from, or went into, another.
-FROM = 0.25
+#: A segment that supplied at least so much of a new one is a parent; so much makes it the only.
+PARENT, ONLY = 0.25, 0.6
+#: Past ids are between one and two of these many ticks old.
+MEMORY_TICKS = 20
+#: For so long the child of a segment that vanishes may turn out to be that segment, moved.
+HEIR_TICKS = 120
+
+
+class Memory:
+    """What segment each customer of the panel was in, some time ago."""
+
+    def __init__(
+        self,
+        ticks: int = 0,
+        then: dict[str, int] | None = None,
+        lately: dict[str, int] | None = None,
+    ) -> None:
+        self.ticks = ticks
+        self._then, self._lately = then or {}, lately or {}
+
+    def tick(self, customers: Iterable[str], ids: Ints) -> None:
+        """Once per tick: the segments now; they are taken in every `MEMORY_TICKS`."""
+        if self.ticks % MEMORY_TICKS == 0:
+            self._then = self._lately
+            self._lately = dict(zip(customers, ids.tolist(), strict=True))
+        self.ticks += 1
+
+    def past(self, customers: Iterable[str]) -> Ints:
+        """Segments then; `UNASSIGNED` for customers that were not there."""
+        source = self._then or self._lately
+        return np.array([source.get(name, UNASSIGNED) for name in customers], dtype=np.int64)
+
+    def parts(self) -> tuple[int, dict[str, int], dict[str, int]]:
+        """The arguments that make such a memory again."""
+        return self.ticks, self._then, self._lately
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Ids of the new rows, their parents, and the changes."""
+    """Ids of the new rows, the parents of the new ones, and the changes."""
 
     ids: tuple[int, ...]
     parents: tuple[tuple[int, ...], ...]
@@ -29,8 +69,8 @@ def overlap(old: Ints, new: Ints, olds: int, news: int) -> F64:
     return flat.reshape(olds, news).astype(np.float64)
 
 
-def trace(old_ids: tuple[int, ...], shared: F64, next_id: int) -> Lineage:
-    """Ids for new segments, matched with the old ones so that the shared customers are most.
+def matched(old_ids: Sequence[int], shared: F64) -> list[int]:
+    """The old id of each new row, 0 for a new segment.
 
     Parameters
     ----------
@@ -38,43 +78,62 @@ def trace(old_ids: tuple[int, ...], shared: F64, next_id: int) -> Lineage:
         Of the rows of `shared`.
     shared
         Customers in each pair, shape (old, new), of the same customers divided twice.
-    next_id
-        The first id never used.
     """
-    news = shared.shape[1]
     sizes_old, sizes_new = shared.sum(axis=1), shared.sum(axis=0)
     union = sizes_old[:, None] + sizes_new[None, :] - shared
     jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    ids: list[int] = [0] * news
+    ids = [0] * shared.shape[1]
     for i, j in zip(*linear_sum_assignment(-jaccard), strict=True):
         if jaccard[i, j] >= SAME:
             ids[j] = old_ids[i]
-    fresh = [j for j in range(news) if not ids[j]]
-    for offset, j in enumerate(fresh):
-        ids[j] = next_id + offset
-    parents = tuple(_sources(old_ids, shared[:, j]) if j in fresh else () for j in range(news))
-    changes = [_arrived(ids[j], parents[j], old_ids, ids) for j in fresh]
-    changes += [
-        _gone(old_ids[i], shared[i], ids) for i in range(len(old_ids)) if old_ids[i] not in ids
-    ]
-    return Lineage(tuple(ids), parents, tuple(changes))
+    return ids
 
 
-def _sources(old_ids: tuple[int, ...], column: F64) -> tuple[int, ...]:
-    total = column.sum()
-    return tuple(old_ids[i] for i in range(len(old_ids)) if total and column[i] >= FROM * total)
+def trace(
+    old_ids: Sequence[int], shared: F64, past: Ints, now: Ints, next_id: int, heirs: dict[int, int]
+) -> Lineage:
+    """Ids for new segments, and what happened.
+
+    Parameters
+    ----------
+    old_ids, shared
+        See `matched`.
+    past
+        Segment of each customer some time ago.
+    now
+        New row of each customer.
+    next_id
+        The first id never used.
+    heirs
+        Young segment → the one most of its customers came from; if that vanishes now, the young
+        one was the old one on its way, and takes its id.
+    """
+    ids = matched(old_ids, shared)
+    gone = [old for old in old_ids if old not in ids]
+    changes = []
+    for child, parent in heirs.items():
+        if parent in gone and child in ids:
+            ids[ids.index(child)] = parent
+            gone.remove(parent)
+            changes.append(Change("merged", child, (parent,)))
+    parents: list[tuple[int, ...]] = [()] * len(ids)
+    for row in [row for row, known in enumerate(ids) if not known]:
+        ids[row] = next_id
+        next_id += 1
+        came, only = _main(past[now == row], set(old_ids))
+        parents[row] = came
+        changes.append(Change("split" if only else "born", ids[row], came))
+    for old in gone:
+        into, only = _main(np.array(ids)[now[past == old]], set(ids))
+        changes.append(Change("merged" if only else "died", old, into if only else ()))
+    return Lineage(tuple(ids), tuple(parents), tuple(changes))
 
 
-def _arrived(
-    new: int, parents: tuple[int, ...], old_ids: tuple[int, ...], ids: list[int]
-) -> Change:
-    """A new segment whose customers were mostly in one that goes on is split off from it."""
-    split = len(parents) == 1
-    return Change("split" if split else "born", new, parents)
-
-
-def _gone(old: int, row: F64, ids: list[int]) -> Change:
-    """A segment whose customers are now in others was merged; an empty one died."""
-    total = row.sum()
-    heirs = tuple(ids[j] for j in range(len(ids)) if total and row[j] >= FROM * total)
-    return Change("merged" if heirs else "died", old, heirs)
+def _main(ids: Ints, known: set[int]) -> tuple[tuple[int, ...], bool]:
+    """The ids that are a large part of these, and whether one is nearly all."""
+    counts = Counter(i for i in ids.tolist() if i in known)
+    total = sum(counts.values())
+    large = [(i, n) for i, n in counts.most_common() if n >= PARENT * total]
+    if large and large[0][1] >= ONLY * total:
+        return (large[0][0],), True
+    return tuple(i for i, _ in large), False

@@ -1,46 +1,162 @@
-"""How many segments: a criterion for partitions, and the proposals that are tried on it."""
+"""How many segments: a criterion for partitions, and the changes of structure it is asked about."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from models.lloyd import Partition, lloyd
-from models.space import F64
+from models.lloyd import Partition, lloyd, spread_out
+from models.space import F64, Ints
 
-#: What one more segment must bring, in nats per customer.
-COST = 0.1
+#: What one more segment must bring, in nats per customer and feature; more in a small panel.
+COST = 0.003
+SMALL_PANEL = 120
+#: Covariances are drawn towards the common one by so many customers per feature.
+SHRINK = 4
+#: Variance below which a difference is no matter: a feature that is 0 for nearly everybody in a
+#: segment would otherwise count without bound.
+GRAIN = 0.05
+LOCAL_STEPS = 6
 
 
-def quality(found: Partition, d: int, cost: float = COST) -> float:
-    """Nats per customer: how tight the partition is, less what it takes to say who is where.
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Sizes, means and scatter matrices of the groups of a partition: (k,), (k, d), (k, d, d)."""
 
-    ``-(d/2)·ln(SSE/(N·d)) + Σ π·ln π - cost·k``: the classification likelihood of round groups of
-    one width (Celeux and Govaert 1992), with a price per group.
+    counts: F64
+    means: F64
+    scatters: F64
+
+    @classmethod
+    def of(cls, Z: F64, labels: Ints, k: int) -> "Moments":
+        groups = [Z[labels == row] for row in range(k)]
+        means = [group.mean(axis=0) if len(group) else np.zeros(Z.shape[1]) for group in groups]
+        centred = [group - mean for group, mean in zip(groups, means, strict=True)]
+        return cls(
+            np.array([len(group) for group in groups], dtype=np.float64),
+            np.array(means),
+            np.array([c.T @ c for c in centred]),
+        )
+
+    def without(self, *rows: int) -> "Moments":
+        keep = [row for row in range(len(self.counts)) if row not in rows]
+        return Moments(self.counts[keep], self.means[keep], self.scatters[keep])
+
+    def joined(self, other: "Moments") -> "Moments":
+        return Moments(
+            np.concatenate([self.counts, other.counts]),
+            np.concatenate([self.means, other.means]),
+            np.concatenate([self.scatters, other.scatters]),
+        )
+
+    def merged(self, a: int, b: int) -> "Moments":
+        """Groups a and b as one, at the end."""
+        n = self.counts[a] + self.counts[b]
+        apart = self.means[a] - self.means[b]
+        share = self.counts[a] * self.counts[b] / max(n, 1.0)
+        scatter = self.scatters[a] + self.scatters[b] + share * np.outer(apart, apart)
+        mean = (self.counts[a] * self.means[a] + self.counts[b] * self.means[b]) / max(n, 1.0)
+        return self.without(a, b).joined(Moments(np.array([n]), mean[None, :], scatter[None, :, :]))
+
+
+def quality(groups: Moments) -> float:
+    """Nats per customer: how well the groups describe the customers, less the price of each.
+
+    ``Σ π·(ln π - ½ ln|S|) - cost·k``: the classification likelihood of normal groups with shapes
+    of their own (Celeux and Govaert 1995, the general model), each covariance ``S`` drawn towards
+    the common one. Groups may so be long in any direction without being taken for two.
     """
-    n = int(found.counts.sum())
-    shares = found.counts[found.counts > 0] / n
-    spread = max(found.inertia / (n * d), 1e-9)
-    return float(-0.5 * d * np.log(spread) + (shares * np.log(shares)).sum() - cost * found.k)
+    n, d = float(groups.counts.sum()), groups.means.shape[1]
+    filled = groups.counts > 0
+    counts, scatters = groups.counts[filled], groups.scatters[filled]
+    common = scatters.sum(axis=0) / n
+    pull = SHRINK * d
+    shapes = (scatters + pull * common) / (counts + pull)[:, None, None] + GRAIN * np.eye(d)
+    shares = counts / n
+    volume = np.linalg.slogdet(shapes)[1]
+    cost = COST * d * (1.0 + SMALL_PANEL / n)
+    return float((shares * (np.log(shares) - 0.5 * volume)).sum() - cost * len(groups.counts))
 
 
-def halves(Z: F64) -> F64:
-    """Two centroids that divide points along their longest direction, shape (2, d)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """A partition with its quality."""
+
+    found: Partition
+    score: float
+
+    @classmethod
+    def of(cls, Z: F64, centroids: F64, steps: int) -> "Scored":
+        found = lloyd(Z, centroids, steps)
+        return cls(found, quality(Moments.of(Z, found.labels, found.k)))
+
+
+def proposals(
+    Z: F64, found: Partition, rng: np.random.Generator, smallest: int, most: int
+) -> list[F64]:
+    """Centroids of the best merge, the best split and the best swap of both, by moments alone."""
+    groups = Moments.of(Z, found.labels, found.k)
+    offered = []
+    split = best_split(Z, found, groups, rng, smallest) if found.k < most else None
+    if split is not None:
+        offered.append(_split(found.centroids, *split))
+    pair = best_merge(groups)
+    if pair is not None:
+        merged = lloyd(Z, _merged(groups, *pair), 1)
+        offered.append(merged.centroids)
+        moments = Moments.of(Z, merged.labels, merged.k)
+        again = best_split(Z, merged, moments, rng, smallest)
+        if again is not None:
+            offered.append(_split(merged.centroids, *again))
+    return offered
+
+
+def best_merge(groups: Moments) -> tuple[int, int] | None:
+    """The pair of groups that is best made one."""
+    k = len(groups.counts)
+    pairs = [(a, b) for a in range(k) for b in range(a)]
+    if not pairs:
+        return None
+    return max(pairs, key=lambda pair: quality(groups.merged(*pair)))
+
+
+def best_split(
+    Z: F64, found: Partition, groups: Moments, rng: np.random.Generator, smallest: int
+) -> tuple[int, F64] | None:
+    """The group that is best made two, and their centroids (2, d)."""
+    best: tuple[float, int, F64] | None = None
+    for row in np.flatnonzero(found.counts >= 2 * smallest):
+        mine = Z[found.labels == row]
+        rest = groups.without(int(row))
+        for start in _starts(mine, rng):
+            two = lloyd(mine, start, LOCAL_STEPS)
+            if two.counts.min() < smallest:
+                continue
+            score = quality(rest.joined(Moments.of(mine, two.labels, 2)))
+            if best is None or score > best[0]:
+                best = (score, int(row), two.centroids)
+    return None if best is None else best[1:]
+
+
+def _starts(Z: F64, rng: np.random.Generator) -> Iterator[F64]:
+    """Pairs of first centroids: along the longest direction, and two far-apart points, twice."""
     centre = Z.mean(axis=0)
     centred = Z - centre
     values, vectors = np.linalg.eigh(centred.T @ centred / len(Z))
-    step = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-    return lloyd(Z, np.stack([centre - step, centre + step]), 5).centroids
+    step = np.sqrt(max(float(values[-1]), 0.0)) * vectors[:, -1]
+    yield np.stack([centre - step, centre + step])
+    yield spread_out(Z, 2, rng)
+    yield spread_out(Z, 2, rng)
 
 
-def with_split(Z: F64, found: Partition, row: int, steps: int) -> Partition:
-    """Centroid `row` replaced by two."""
-    two = halves(Z[found.labels == row])
-    centroids = np.concatenate([found.centroids, two[1:]])
-    centroids[row] = two[0]
-    return lloyd(Z, centroids, steps)
+def _split(centroids: F64, row: int, two: F64) -> F64:
+    wider = np.concatenate([centroids, two[1:]])
+    wider[row] = two[0]
+    return wider
 
 
-def with_merge(Z: F64, found: Partition, first: int, second: int, steps: int) -> Partition:
-    """Two centroids replaced by their mean."""
-    a, b = found.counts[first], found.counts[second]
-    merged = found.centroids.copy()
-    merged[first] = (a * merged[first] + b * merged[second]) / max(a + b, 1)
-    return lloyd(Z, np.delete(merged, second, axis=0), steps)
+def _merged(groups: Moments, a: int, b: int) -> F64:
+    """Centroids with b's gone into a's row."""
+    centroids = groups.means.copy()
+    centroids[a] = groups.merged(a, b).means[-1]
+    return np.delete(centroids, b, axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from models.errors import InvalidState
 from models.languages import LANGUAGES
 from models.learner import Learner
-from models.lineage import Lineage, overlap, trace
+from models.lineage import HEIR_TICKS, Lineage, Memory, overlap, trace
 from models.lloyd import Partition, means, partition
 from models.naming import effects, names, sentence
 from models.panel import Panel, panel_hash
@@ -19,7 +19,7 @@ from models.space import F64, Space
 __all__ = ["Trainer", "panel_hash"]
 
 #: Fewer customers than this are no basis for segments.
-LEAST_CUSTOMERS = 24
+LEAST_CUSTOMERS = 12
 #: A tick works when this share of the panel has a new vector; structure is judged per such tick.
 FRESH = 0.1
 #: The published snapshot must be worse than the newest by this share of its inertia.
@@ -40,6 +40,11 @@ class _State(msgspec.Struct, frozen=True):
     pending: list[str]
     vectors: bytes
     next_id: int
+    generation: int
+    memory_ticks: int
+    then: dict[str, int]
+    lately: dict[str, int]
+    heirs: dict[int, tuple[int, int]]
     snapshot: str
     learner: dict[str, object]
 
@@ -92,7 +97,10 @@ class Trainer:
         self.snapshot: Snapshot | None = None
         self._panel = Panel(len(self.features), panel_size)
         self._learner: Learner = learner(clusterer, self.features, seed)
+        self._memory = Memory()
+        self._heirs: dict[int, tuple[int, int]] = {}
         self._next_id = 1
+        self._generation = 0
 
     @property
     def in_panel_rate(self) -> float:
@@ -127,7 +135,8 @@ class Trainer:
         gap = np.full((len(self._panel), len(more)), np.nan)
         X = np.hstack([self._panel.X, gap])
         wider._panel.restore(list(self._panel), X, self._panel.rate, self._panel.pending)
-        wider._next_id = self._next_id
+        wider._memory, wider._heirs = self._memory, self._heirs
+        wider._next_id, wider._generation = self._next_id, self._generation
         if self.snapshot is not None:
             wider.snapshot = self.snapshot.widened(more)
             wider._learner.restore(
@@ -148,6 +157,9 @@ class Trainer:
         X = self._panel.X
         space = self.snapshot.space if self.snapshot else Space.of(X)
         Z = space.project(X)
+        if self.snapshot is not None:
+            now = self.snapshot.ids[partition(Z, self.snapshot.centroids).labels]
+            self._memory.tick(self._panel, now)
         found = self._learner.learn(Z, self._panel.take_changed())
         if self.snapshot is not None and not self._worth_publishing(self.snapshot, Z, found):
             return None
@@ -155,12 +167,13 @@ class Trainer:
         Z = moved_space.project(X)
         centroids = means(Z, found.labels, found.k, space.moved(found.centroids, moved_space))
         found = self._learner.move(space, moved_space, partition(Z, centroids))
+        self._generation = self._learner.generation
         self.snapshot = self._published(moved_space, Z, found)
         return self.snapshot
 
     def _worth_publishing(self, published: Snapshot, Z: F64, found: Partition) -> bool:
         """The gate: another structure, or centroids that have left their customers."""
-        if found.k != len(published.segments):
+        if found.k != len(published.segments) or self._learner.generation != self._generation:
             return True
         in_force = partition(Z, published.centroids)
         return in_force.inertia > (1.0 + GATE) * found.inertia
@@ -201,17 +214,36 @@ class Trainer:
 
     def _trace(self, space: Space, Z: F64, found: Partition) -> Lineage:
         if self.snapshot is None:
-            return trace((), np.zeros((0, found.k)), self._next_id)
+            nobody = np.zeros((0, found.k))
+            return trace((), nobody, found.labels - found.labels - 1, found.labels, 1, {})
         old = partition(Z, self.snapshot.space.moved(self.snapshot.centroids, space))
         shared = overlap(old.labels, found.labels, old.k, found.k)
-        return trace(tuple(self.snapshot.ids.tolist()), shared, self._next_id)
+        past = self._memory.past(self._panel)
+        heirs = {
+            child: parent
+            for child, (parent, since) in self._heirs.items()
+            if self._memory.ticks - since <= HEIR_TICKS
+        }
+        old_ids = self.snapshot.ids.tolist()
+        lineage = trace(old_ids, shared, past, found.labels, self._next_id, heirs)
+        for change in lineage.changes:
+            if change.kind == "split":
+                heirs[change.segment] = change.others[0]
+        ticks = self._memory.ticks
+        self._heirs = {
+            child: (parent, self._heirs.get(child, (0, ticks))[1])
+            for child, parent in heirs.items()
+            if child in lineage.ids and parent in lineage.ids
+        }
+        return lineage
 
     def to_bytes(self) -> bytes:
         """Everything needed to go on elsewhere; the same bytes for the same trainer."""
         state = _State(
             self.features, self.seed, self.clusterer, self.panel_size, self.language,
             self._panel.rate, list(self._panel), self._panel.pending, self._panel.X.tobytes(),
-            self._next_id, self.snapshot.to_json() if self.snapshot else "",
+            self._next_id, self._generation, *self._memory.parts(), self._heirs,
+            self.snapshot.to_json() if self.snapshot else "",
             self._learner.state(),
         )  # fmt: skip
         return _MAGIC + msgspec.msgpack.encode(state)
@@ -237,7 +269,9 @@ class Trainer:
             raise InvalidState(f"trainer: {len(state.vectors)} bytes of vectors, {size} expected")
         X = np.frombuffer(state.vectors, dtype=np.float64)
         trainer._panel.restore(state.customers, X, state.rate, state.pending)
-        trainer._next_id = state.next_id
+        trainer._next_id, trainer._generation = state.next_id, state.generation
+        trainer._memory = Memory(state.memory_ticks, state.then, state.lately)
+        trainer._heirs = state.heirs
         if state.snapshot:
             trainer.snapshot = Snapshot.from_json(state.snapshot)
             trainer._learner.restore(
