@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from stream.replay.history import History, HistoryError, Recorded, lines
-from stream.simulator.timestamps import rfc3339
+from stream.timestamps import rfc3339
 from stream.topics import PROFILES, PURCHASES
 
 COLUMNS = (

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from stream.replay.history import History, HistoryError, Recorded, in_time_order, lines
-from stream.simulator.timestamps import rfc3339
+from stream.timestamps import rfc3339
 from stream.topics import INTERACTIONS, PURCHASES
 
 _NAMES = {"clicks": "Product Viewed", "carts": "Product Added"}

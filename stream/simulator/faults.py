@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stream.simulator.timestamps import rfc3339
 from stream.simulator.visits import DAY_MS
+from stream.timestamps import rfc3339
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
 
 #: Reason of a faulty record that is valid, but was sent before.

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stream.simulator.timestamps import rfc3339
 from stream.simulator.visits import (
     DAY_MS,
     Customer,
@@ -20,6 +19,7 @@ from stream.simulator.visits import (
     refund,
     visit,
 )
+from stream.timestamps import rfc3339
 from stream.topics import PURCHASES
 
 #: All customers come once within so much time: few events suffice to meet everyone.

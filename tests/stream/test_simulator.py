@@ -20,7 +20,7 @@ from stream.settings import Settings
 from stream.simulator import FAULTS, PERSONAS, Faulty, Simulator, with_faults
 from stream.simulator.catalog import CATEGORIES, PRODUCTS
 from stream.simulator.load import load
-from stream.simulator.timestamps import rfc3339
+from stream.timestamps import rfc3339
 from stream.topics import EVENT_TOPICS, INTERACTIONS, PROFILES, PURCHASES, partition_of
 from tests.oracle import events as oracle
 from tests.servers import remove_topics
