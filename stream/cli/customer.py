@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.common import AsJson, Partitions, Redis, new_app, out, plural, settings_of
-from stream.cli.times import ago, moment
 from stream.customer import Table as States
 from stream.errors import AgosError
 from stream.settings import Settings
@@ -18,6 +17,7 @@ from stream.store.connect import shown_url
 from stream.store.reader import Reader
 from stream.store.records import Change, Customer, Segment
 from stream.topics import partition_of
+from stream.watch.times import ago, moment
 
 app = new_app()
 

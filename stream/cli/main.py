@@ -16,7 +16,9 @@ from stream.errors import AgosError
 
 #: Command → its module in `stream.cli`, and what it does in one line.
 COMMANDS = {
+    "demo": ("demo", "See it run: a simulated shop (or a real file), live in this terminal."),
     "up": ("up", "Start everything on this machine: broker, Redis, topics and workers."),
+    "watch": ("watch", "Watch segments, workers and changes live."),
     "customer": ("customer", "Show one customer: totals, segments, traits, recent changes."),
     "segments": ("segments", "List the segments, or the customers of one."),
     "topics": ("topics", "Create the Kafka topics, or check those that exist."),

@@ -18,12 +18,12 @@ from stream.cli.common import (
     plural,
     settings_of,
 )
-from stream.cli.times import day
 from stream.errors import AgosError
 from stream.producer import producer
 from stream.replay import FORMATS, History, Summary, open_history, parse_speed
 from stream.replay import replay as send
 from stream.settings import Settings
+from stream.watch.times import day
 
 app = new_app()
 

@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.common import AsJson, Redis, new_app, out, plural, settings_of
-from stream.cli.times import ago, moment
 from stream.errors import AgosError
 from stream.store.reader import Reader
 from stream.store.records import Member, Segment
+from stream.watch.times import ago, moment
 
 app = new_app()
 

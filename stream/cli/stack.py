@@ -77,13 +77,25 @@ def stack(
         admin.create(settings)
         logs = redis.directory / "logs"
         with (
-            Supervisor(logs, [broker, redis], on_restart=say) as supervisor,
+            Supervisor(logs, [broker, redis], on_restart=_with_reason(say, logs)) as supervisor,
             announced(command, environment),
         ):
             running = Stack(settings, environment, supervisor, logs)
             for number in range(1, workers + 1):
                 running.start(f"worker-{number}", "worker")
             yield running
+
+
+def _with_reason(say: Callable[[str], None], logs: Path) -> Callable[[str], None]:
+    """`say` with the last error of the log of the command that the message begins with."""
+
+    def told(message: str) -> None:
+        log = logs / f"{message.split()[0]}.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        errors = [text for text in lines if " ERROR " in text or text.startswith("agos: ")]
+        say(f"{message} ({errors[-1].rpartition(' ERROR ')[2]})" if errors else message)
+
+    return told
 
 
 def _environment(kafka: str, redis: str, overrides: Mapping[str, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def client(settings: Settings, *, timeout_seconds: float, decode: bool = True) -
         raise ConfigurationError(
             f"AGOS_REDIS: {error} (got {shown_url(settings.redis)!r})"
         ) from None
-    sentinel = redis.sentinel.Sentinel(
+    sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
         [(where["host"], where["port"])], socket_timeout=timeout_seconds
     )
     master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]

@@ -1,0 +1,97 @@
+"""What was seen since the view was opened: sizes, rates, names. Pure and bounded."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from stream.store.records import Overview, Segment
+
+#: Moments remembered; older ones are thinned out to half.
+_MOST = 240
+#: A rate is taken over at least so long.
+_RATE_MS = 3_000
+#: A trend is the difference to what it was so long ago.
+TREND_MS = 60_000
+
+
+@dataclass
+class Sizes:
+    """Sizes of one segment over time."""
+
+    at_ms: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+    def add(self, at_ms: int, size: int) -> None:
+        """Remember one more moment."""
+        if len(self.sizes) >= _MOST:
+            # Every second one goes, the newest stays: the whole time is kept, more coarsely.
+            self.at_ms, self.sizes = self.at_ms[1::2], self.sizes[1::2]
+        self.at_ms.append(at_ms)
+        self.sizes.append(size)
+
+    def trend(self) -> int:
+        """Difference to a minute ago, or to the beginning where that is later."""
+        if not self.sizes:
+            return 0
+        since = self.at_ms[-1] - TREND_MS
+        then = next(i for i, at_ms in enumerate(self.at_ms) if at_ms >= since)
+        return self.sizes[-1] - self.sizes[then]
+
+
+class History:
+    """Overviews, one after the other; the newest is `now`."""
+
+    def __init__(self) -> None:
+        self.now = Overview(0)
+        self.first: Overview | None = None
+        self.sizes: dict[str, Sizes] = {}
+        self._names: dict[str, str] = {}
+        self._applied: deque[tuple[int, int]] = deque()
+
+    def add(self, overview: Overview) -> None:
+        """Take in the next overview."""
+        self.first = self.first or overview
+        self.now = overview
+        current = {segment.id: segment for segment in overview.segments}
+        self.sizes = {name: self.sizes.get(name, Sizes()) for name in current}
+        for name, segment in current.items():
+            self.sizes[name].add(overview.at_ms, segment.size)
+        self._names = self._remembered_names(current)
+        self._applied.append((overview.at_ms, overview.counters.get("applied", 0)))
+        while len(self._applied) > 2 and overview.at_ms - self._applied[1][0] >= _RATE_MS:
+            self._applied.popleft()
+
+    @property
+    def rate(self) -> float:
+        """Events applied per second."""
+        (begin_ms, begin), (end_ms, end) = self._applied[0], self._applied[-1]
+        return max(end - begin, 0) * 1000 / (end_ms - begin_ms) if end_ms > begin_ms else 0.0
+
+    @property
+    def watched_ms(self) -> int:
+        """How long ago the first overview was."""
+        return self.now.at_ms - self.first.at_ms if self.first else 0
+
+    def name(self, segment: str) -> str:
+        """Name of a segment, also of one that is gone."""
+        return self._names.get(segment, segment)
+
+    def _remembered_names(self, current: dict[str, Segment]) -> dict[str, str]:
+        # Of those gone only what the shown changes may still speak of.
+        spoken = {change.segment for change in self.now.changes}
+        kept = {name: text for name, text in self._names.items() if name in spoken}
+        return kept | {name: segment.name for name, segment in current.items()}
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[int], width: int) -> str:
+    """`values` as `width` bars at most, from their least to their greatest; equal ones: low."""
+    if not values or width < 1:
+        return ""
+    count = min(width, len(values))
+    chosen = [values[(i + 1) * len(values) // count - 1] for i in range(count)]
+    low, high = min(chosen), max(chosen)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[(v - low) * steps // (high - low) if high > low else 0] for v in chosen)
