@@ -15,12 +15,22 @@ _BATCH_BYTES = 256 * 1024
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
-    """Connection, TLS and SASL options of any kafka-python client."""
+    """Connection, TLS and SASL options of any kafka-python client.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file of CA certificates is missing.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.kafka.split(",")],
         "security_protocol": settings.kafka_security,
     }
     if settings.kafka_ca is not None and settings.kafka_security.endswith("SSL"):
+        if not settings.kafka_ca.is_file():
+            raise ConfigurationError(
+                f"AGOS_KAFKA_CA: {settings.kafka_ca} is no file, expected CA certificates in PEM"
+            )
         options["ssl_cafile"] = str(settings.kafka_ca)
     if settings.kafka_security.startswith("SASL"):
         options["sasl_mechanism"] = settings.kafka_sasl

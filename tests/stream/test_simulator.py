@@ -238,13 +238,14 @@ class TestLive:
 
 
 class TestFaults:
-    def faulty(self, **options: Any) -> list[Faulty]:
+    def faulty(self, count: int = 10_000, **options: Any) -> list[Faulty]:
         shop = Simulator.backlog(100, 5, 10_000, NOW_MS)
-        return list(with_faults(islice(shop.encoded(), 10_000), 9, NOW_MS, **options))
+        return list(with_faults(islice(shop.encoded(), count), 9, NOW_MS, **options))
 
     def test_every_kind_is_refused_for_its_reason(self) -> None:
         for kind, (reason, _) in FAULTS.items():
-            broken = [r for r in self.faulty(invalid=0.01, duplicates=0, kinds=[kind]) if r.reason]
+            records = self.faulty(500, invalid=0.2, duplicates=0, kinds=[kind])
+            broken = [record for record in records if record.reason]
             assert len(broken) > 50
             for record in broken[:3]:
                 assert record.reason == reason
