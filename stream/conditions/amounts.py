@@ -144,7 +144,7 @@ class Rank(Leaf):
         object.__setattr__(self, "keeper", keeper)
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.NOTHING if self.keeper else TOTALS_CHANGED[self.measure]
 
     def value(self, view: View) -> float | None:

@@ -35,8 +35,12 @@ class Condition(Protocol):
         """What it needs remembered."""
 
     @property
-    def facts(self) -> Changed:
-        """Facts that it asks about."""
+    def facts(self) -> int:
+        """Facts that it asks about: flags of `Changed`."""
+
+    @property
+    def growth(self) -> int:
+        """What more events do: 1 they may only make it true, -1 only false, 0 either."""
 
 
 class Leaf:
@@ -53,8 +57,12 @@ class Leaf:
         return None
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.NOTHING
+
+    @property
+    def growth(self) -> int:
+        return 0
 
 
 class Branch:
@@ -67,8 +75,12 @@ class Branch:
         return None
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.NOTHING
+
+    @property
+    def growth(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

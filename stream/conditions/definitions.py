@@ -1,11 +1,12 @@
 """A whole definitions file, compiled: folds events in, and says who belongs where."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stream.conditions import words
 from stream.conditions.amounts import Rank
 from stream.conditions.conditions import walk
+from stream.conditions.evaluation import Dues, Evaluation, earliest
 from stream.conditions.keepers import state_key
 from stream.conditions.memory import (
     DUE,
@@ -19,13 +20,11 @@ from stream.conditions.memory import (
     adopt,
     begin,
 )
-from stream.conditions.plan import keepers_of, listeners_of, plan_of, upstream_of
+from stream.conditions.plan import Plan, audiences_of, keepers_of
 from stream.conditions.segments import Segment, needs, ordered
 from stream.conditions.selection import ANY_EVENT, Happening
 from stream.conditions.verdict import Cause, Change, Verdict
 from stream.conditions.view import NEVER, Changed, Facts, View
-
-_MAX_REMEMBERED_PLANS = 4_096
 
 
 class Definitions:
@@ -34,6 +33,11 @@ class Definitions:
     The caller owns each customer's memory: an empty dict for a new customer, afterwards
     whatever `observe` and `evaluate` made of it. Evaluate what is due before the next event
     is observed, or else a membership that ended in between is seen to end late.
+
+    Raises
+    ------
+    ValueError
+        If segments need each other in a circle.
     """
 
     def __init__(
@@ -52,19 +56,18 @@ class Definitions:
         self.version = state_key("definitions", canonical)
         self._names = {segment.id: segment.name for segment in self._ordered}
         self._keepers = keepers_of(self._ordered)
-        self._listeners, self._any_listeners = listeners_of(self._keepers.values())
+        self._audiences, self._others = audiences_of(self._keepers.values())
+        self._plan = Plan(self._ordered)
+        self._evaluation = Evaluation(self._ordered)
         conditions = [c for segment in self._ordered for c in walk(segment.when)]
         self._ranks = tuple(c for c in conditions if isinstance(c, Rank))
-        self._plan = plan_of(self._ordered)
-        self._upstream = upstream_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
         self.known = {**(known or {}), self.version: self.conditions_needed}
 
     @property
     def events(self) -> frozenset[str]:
         """Names of the events that matter; with `*` among them every event does."""
-        everything = {ANY_EVENT} if self._any_listeners else set()
-        return frozenset(self._listeners) | everything
+        return frozenset(self._audiences) | ({ANY_EVENT} if self._others else set())
 
     @property
     def conditions_needed(self) -> frozenset[str]:
@@ -93,23 +96,26 @@ class Definitions:
         """
         if memory.get(TAG) != self.version:
             self._adopt(memory)
-        listeners = self._listeners.get(name, self._any_listeners)
-        if not listeners:
+        audience = self._audiences.get(name, self._others)
+        if audience is None:
             return False
         event = Happening(name, at_ms, properties, total_minor)
         states = memory[STATES]
-        touched = None
-        for key, fold, takes in listeners:
+        touched = memory.get(TOUCHED)
+        changed = False
+        for key, fold, takes in audience.of(event):
             if takes is not None and not takes(event):
                 continue
             state = fold(states.get(key), event)
-            if state is not None:
-                states[key] = state
-                if touched is None:
-                    touched = memory.setdefault(TOUCHED, [])
-                if key not in touched:
-                    touched.append(key)
-        return touched is not None
+            if state is None:
+                continue
+            states[key] = state
+            changed = True
+            if touched is None:
+                touched = memory[TOUCHED] = [key]
+            elif key not in touched:
+                touched.append(key)
+        return changed
 
     def evaluate(
         self,
@@ -117,41 +123,52 @@ class Definitions:
         facts: Facts,
         now_ms: int,
         memberships: Mapping[str, int],
-        changed: Changed = Changed.ALL,
+        changed: int = Changed.ALL,
     ) -> Verdict:
         """Who entered and left up to `now_ms`, given the memberships (segment → entered ms).
 
-        `changed` names the facts that may differ from the last evaluation.
+        `changed` names the facts that may differ from the last evaluation (flags of `Changed`).
         """
         if memory.get(TAG) != self.version:
             self._adopt(memory)
-        new = memory.pop(NEW, 0)
+        if NEW in memory:
+            return self._evaluate_all(memory, facts, now_ms, memberships)
+        dues: Dues = memory.get(DUE) or {}
         touched = memory.pop(TOUCHED, ())
+        due = earliest(dues)
+        work = self._plan.work(touched, changed)
+        indexes = work.given(memberships)
+        if not indexes and due > now_ms:
+            return Verdict((), memberships, due if due < NEVER else None)
         view = View(memory[STATES], facts, now_ms, dict(memberships), self._names)
         changes: list[Change] = []
-        if new:
-            cause: Cause = "event" if new == NEW_CUSTOMER else "definition"
-            self._leave_undefined(view, changes)
-            due = self._run(view, self._ordered, changes, cause)
-        else:
-            due = memory.get(DUE, NEVER)
-            while due <= now_ms:
-                view.now_ms = due
-                due = self._run(view, self._ordered, changes, "time")
-            view.now_ms = now_ms
-            affected = self._affected(touched, changed)
-            cause = "model" if changed is Changed.CLUSTER and not touched else "event"
-            due = min(due, self._run(view, affected, changes, cause))
-        if due < NEVER:
-            memory[DUE] = due
-        else:
-            memory.pop(DUE, None)
-        return Verdict(tuple(changes), view.members, due if due < NEVER else None)
+        if due <= now_ms:
+            self._evaluation.catch_up(view, dues, changes)
+            indexes = work.given(view.members)
+        cause: Cause = "model" if changed == Changed.CLUSTER and not touched else "event"
+        self._evaluation.run(view, indexes, dues, changes, cause)
+        return _verdict(memory, view, dues, changes)
+
+    def _evaluate_all(
+        self, memory: Memory, facts: Facts, now_ms: int, memberships: Mapping[str, int]
+    ) -> Verdict:
+        """Of a customer who is new to these definitions; memberships they lack end."""
+        cause: Cause = "event" if memory.pop(NEW) == NEW_CUSTOMER else "definition"
+        memory.pop(TOUCHED, None)
+        view = View(memory[STATES], facts, now_ms, dict(memberships), self._names)
+        changes: list[Change] = []
+        for name in memberships.keys() - self.segments.keys():
+            del view.members[name]
+            reason = "the segment is no longer defined"
+            changes.append(Change(name, "left", now_ms, "definition", reason, None))
+        dues: Dues = {}
+        self._evaluation.run(view, list(range(len(self._ordered))), dues, changes, cause)
+        return _verdict(memory, view, dues, changes)
 
     def due(self, memory: Memory) -> int | None:
         """When `memory` must next be evaluated though nothing happens."""
-        due: int | None = memory.get(DUE)
-        return due
+        dues = memory.get(DUE)
+        return min(dues.values()) if dues else None
 
     def why(
         self,
@@ -197,21 +214,17 @@ class Definitions:
     def incomplete(self, memory: Memory) -> frozenset[str]:
         """Segments that ask about such states."""
         missing = self.missing(memory)
-        return frozenset(
-            segment.id
-            for segment in self._ordered
-            if any(keeper.key in missing for keeper in keepers_of((segment,)).values())
-        )
+        return frozenset(s.id for s in self._ordered if missing & keepers_of((s,)).keys())
 
     def complete(self, memory: Memory, earlier: Memory) -> None:
         """Give `memory` what it lacks from `earlier`, a memory of the events before it.
 
-        The two must have seen disjoint sets of events.
+        The two must have seen disjoint sets of events. Evaluate afterwards.
         """
         missing = self.missing(memory)
         states, before = memory[STATES], earlier.get(STATES, {})
         touched = memory.setdefault(TOUCHED, [])
-        for key in missing & before.keys():
+        for key in sorted(missing & before.keys()):
             mine = states.get(key)
             merge = self._keepers[key].merge
             states[key] = before[key] if mine is None else merge(mine, before[key])
@@ -226,67 +239,11 @@ class Definitions:
         known = self.known.get(memory.get(TAG, ""))
         adopt(memory, self.version, self._keepers.keys(), known)
 
-    def _affected(self, touched: Sequence[str], changed: Changed) -> tuple[Segment, ...]:
-        plan = self._plan
-        asked = (*touched, changed)
-        segments = plan.remembered.get(asked)
-        if segments is None:
-            found = [plan.by_key[key] for key in touched if key in plan.by_key]
-            found += [which for fact, which in plan.by_fact.items() if fact & changed]
-            segments = tuple(self._ordered[i] for i in sorted(frozenset().union(*found)))
-            if len(plan.remembered) >= _MAX_REMEMBERED_PLANS:
-                plan.remembered.clear()
-            plan.remembered[asked] = segments
-        return segments
 
-    def _leave_undefined(self, view: View, changes: list[Change]) -> None:
-        for name in [name for name in view.members if name not in self.segments]:
-            del view.members[name]
-            reason = "the segment is no longer defined"
-            changes.append(Change(name, "left", view.now_ms, "definition", reason, None))
-
-    def _run(
-        self, view: View, segments: Sequence[Segment], changes: list[Change], cause: Cause
-    ) -> int:
-        """Bring the segments' memberships up to the view's moment; the next due moment."""
-        members, now_ms = view.members, view.now_ms
-        due = NEVER
-        for segment in segments:
-            turn = segment.when.turn(view)
-            entered_ms = members.get(segment.id)
-            if turn > 0:
-                if entered_ms is None:
-                    entered_ms = members[segment.id] = now_ms
-                    changes.append(self._entered(segment, view, cause))
-                next_ms = max(turn, entered_ms + segment.stay_at_least_ms)
-            elif entered_ms is None:
-                next_ms = -turn
-            elif entered_ms + segment.stay_at_least_ms > now_ms:
-                next_ms = entered_ms + segment.stay_at_least_ms
-            else:
-                del members[segment.id]
-                reason = segment.when.reason(view)
-                changes.append(Change(segment.id, "left", now_ms, cause, reason, None))
-                next_ms = -turn
-            if next_ms < due:
-                due = next_ms
-        return due
-
-    def _entered(self, segment: Segment, view: View, cause: Cause) -> Change:
-        reason = segment.when.reason(view)
-        ends_ms = None if view.projecting else self._ends(segment, view)
-        return Change(segment.id, "entered", view.now_ms, cause, reason, ends_ms)
-
-    def _ends(self, segment: Segment, view: View) -> int | None:
-        """When the customer leaves the segment if nothing but time goes on."""
-        upstream = self._upstream[segment.id]
-        future = View(
-            view.states, view.facts, view.now_ms, dict(view.members), self._names, projecting=True
-        )
-        due = self._run(future, upstream, [], "time")
-        while due < NEVER:
-            future.now_ms = due
-            due = self._run(future, upstream, [], "time")
-            if segment.id not in future.members:
-                return future.now_ms
-        return None
+def _verdict(memory: Memory, view: View, dues: Dues, changes: list[Change]) -> Verdict:
+    if dues:
+        memory[DUE] = dues
+    else:
+        memory.pop(DUE, None)
+    due = earliest(dues)
+    return Verdict(tuple(changes), view.members, due if due < NEVER else None)

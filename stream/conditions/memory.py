@@ -4,7 +4,7 @@
 |---|---|
 | `v` | tag of the definitions under which it was last used |
 | `s` | keeper's key → state |
-| `d` | moment of the next evaluation (absent: none needed) |
+| `d` | index of a segment → moment at which it must be looked at (absent: none) |
 | `t` | keys of the states that changed since the last evaluation |
 | `n` | not evaluated yet: 1 new customer, 2 new definitions |
 | `l` | keys of the states that lack what happened before they were defined |

@@ -21,6 +21,12 @@ def _wanted(low: int, high: int | None) -> str:
     return f"at most {words.times(high)}" if low == 0 else f"{low} to {high} times"
 
 
+def _growth(low: int, high: int | None) -> int:
+    if high is None:
+        return 1
+    return -1 if low == 0 else 0
+
+
 @dataclass(frozen=True, slots=True)
 class CountWithin(Leaf):
     """`did` and `did_not` with `within`: `low` to `high` events, later than `within` ago.
@@ -39,6 +45,10 @@ class CountWithin(Leaf):
         needed = self.high + 1 if self.high is not None else self.low + (self.low > 1)
         depth = next(depth for depth in DEPTHS if depth >= needed)
         object.__setattr__(self, "keeper", Times(self.selection, depth))
+
+    @property
+    def growth(self) -> int:
+        return _growth(self.low, self.high)
 
     def turn(self, view: View) -> int:
         times = view.states.get(self.keeper.key, ())
@@ -102,6 +112,10 @@ class CountEver(Leaf):
     def __post_init__(self) -> None:
         object.__setattr__(self, "keeper", Count(self.selection))
 
+    @property
+    def growth(self) -> int:
+        return _growth(self.low, self.high)
+
     def turn(self, view: View) -> int:
         state = view.states.get(self.keeper.key)
         count = state[0] if state else 0
@@ -154,6 +168,12 @@ class EventAge(Leaf):
         at_ms: int | None = state[-1] if isinstance(state, list) else state
         return at_ms
 
+    @property
+    def growth(self) -> int:
+        # The first event only moves back, the last only on, and there is none before there is.
+        lets_in = self.younger_ms is None if self.which == "first" else not self.older_ms
+        return 1 if lets_in else 0
+
     def turn(self, view: View) -> int:
         at_ms = self._at(view)
         if at_ms is None:
@@ -185,6 +205,10 @@ class Sequence(Leaf):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keeper", Chain(self.steps))
+
+    @property
+    def growth(self) -> int:
+        return 1
 
     def turn(self, view: View) -> int:
         start_ms = self.keeper.latest_start(view.states.get(self.keeper.key))

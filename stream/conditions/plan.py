@@ -1,29 +1,24 @@
 """Worked out once per file: who listens to which event, and what to look at again when."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
-from stream.conditions.conditions import walk
+from stream.conditions.conditions import Condition, Not, walk
 from stream.conditions.keepers import Chain, Keeper
 from stream.conditions.segments import Segment, needs
-from stream.conditions.selection import ANY_EVENT, Happening
+from stream.conditions.selection import ANY_EVENT, Happening, Selection
+from stream.conditions.values import Among
 from stream.conditions.view import Changed
 
+#: Key of the state, its fold, and the test of an event's properties if there is one to make.
 Listener = tuple[str, Callable[[Any, Happening], Any], Callable[[Happening], bool] | None]
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Which segments to look at again when something changed, by index in `segments`."""
-
-    by_key: Mapping[str, frozenset[int]]
-    by_fact: Mapping[Changed, frozenset[int]]
-    remembered: dict[tuple[Any, ...], tuple[Segment, ...]] = field(default_factory=dict)
+_MAX_REMEMBERED = 4_096
 
 
 def keepers_of(segments: Iterable[Segment]) -> dict[str, Keeper]:
+    """Every keeper that the segments need, once, by its key."""
     found: dict[str, Keeper] = {}
     for segment in segments:
         for condition in walk(segment.when):
@@ -32,49 +27,169 @@ def keepers_of(segments: Iterable[Segment]) -> dict[str, Keeper]:
     return found
 
 
-def listeners_of(
-    keepers: Iterable[Keeper],
-) -> tuple[dict[str, tuple[Listener, ...]], tuple[Listener, ...]]:
-    """Who listens to each named event, and who to every event."""
-    named: dict[str, list[Listener]] = {}
-    everything: list[Listener] = []
+@dataclass(slots=True)
+class Audience:
+    """Who listens to one event; those that want one text of a property are found by it."""
+
+    plain: list[Listener] = field(default_factory=list)
+    by_text: dict[str, dict[str, list[Listener]]] = field(default_factory=dict)
+
+    def add(self, keeper: Keeper) -> None:
+        """Let a keeper listen."""
+        if isinstance(keeper, Chain):
+            self.plain.append((keeper.key, keeper.fold, None))
+            return
+        selection = keeper.selections[0]
+        indexed = _indexed(selection)
+        if indexed is None:
+            takes = selection.takes if selection.where else None
+            self.plain.append((keeper.key, keeper.fold, takes))
+            return
+        name, texts = indexed
+        takes = selection.takes if len(selection.where) > 1 else None
+        buckets = self.by_text.setdefault(name, {})
+        for text in texts:
+            buckets.setdefault(text, []).append((keeper.key, keeper.fold, takes))
+
+    def of(self, event: Happening) -> list[Listener]:
+        """Listeners that the event may concern."""
+        if not self.by_text:
+            return self.plain
+        found = list(self.plain)
+        for name, buckets in self.by_text.items():
+            value = event.get(name)
+            if type(value) is str:
+                found += buckets.get(value, ())
+            elif type(value) is list:
+                hits = (hit for v in value if type(v) is str for hit in buckets.get(v, ()))
+                found += {hit[0]: hit for hit in hits}.values()
+        return found
+
+
+def _indexed(selection: Selection) -> tuple[str, tuple[str, ...]] | None:
+    """Property and texts of a test that is passed by just these texts, if there is one."""
+    for name, test in selection.where:
+        if isinstance(test, Among) and not test.negated:
+            texts = tuple(value for value in test.values if isinstance(value, str))
+            if len(texts) == len(test.values):
+                return name, tuple(dict.fromkeys(texts))
+    return None
+
+
+def audiences_of(keepers: Iterable[Keeper]) -> tuple[dict[str, Audience], Audience | None]:
+    """Who listens to each named event, and who to all others."""
+    every = list(keepers)
+    names = {keeper.key: _names(keeper) for keeper in every}
+    named: dict[str, Audience] = {}
+    for name in {name for wanted in names.values() for name in wanted} - {ANY_EVENT}:
+        named[name] = _audience(k for k in every if names[k.key] & {name, ANY_EVENT})
+    others = [keeper for keeper in every if ANY_EVENT in names[keeper.key]]
+    return named, _audience(others) if others else None
+
+
+def _names(keeper: Keeper) -> set[str]:
+    return {name for selection in keeper.selections for name in selection.names}
+
+
+def _audience(keepers: Iterable[Keeper]) -> Audience:
+    audience = Audience()
     for keeper in keepers:
-        filtered = not isinstance(keeper, Chain) and keeper.selections[0].where
-        takes = keeper.selections[0].takes if filtered else None
-        listener = (keeper.key, keeper.fold, takes)
-        names = {name for selection in keeper.selections for name in selection.names}
-        if ANY_EVENT in names:
-            everything.append(listener)
-            continue
-        for name in names:
-            named.setdefault(name, []).append(listener)
-    return {name: (*found, *everything) for name, found in named.items()}, tuple(everything)
+        audience.add(keeper)
+    return audience
 
 
-def plan_of(segments: Sequence[Segment]) -> Plan:
+def _leaves(condition: Condition, sign: int) -> Iterator[tuple[Condition, int]]:
+    """Conditions without parts; the sign tells whether a `not` turns them round."""
+    if not condition.parts:
+        yield condition, sign
+    for part in condition.parts:
+        yield from _leaves(part, -sign if isinstance(condition, Not) else sign)
+
+
+def growth_of(segment: Segment) -> dict[str, int]:
+    """Key → what more events of it do: 1 only let in, -1 only let out, 0 may do either."""
+    growth: dict[str, int] = {}
+    for leaf, sign in _leaves(segment.when, 1):
+        if leaf.keeper is not None:
+            key, towards = leaf.keeper.key, leaf.growth * sign
+            growth[key] = towards if growth.get(key, towards) == towards else 0
+    return growth
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Segments to look at, by index: all of `always`, and of the others only those where it
+    can matter, non-members of `letting_in` and members of `letting_out` (index, id)."""
+
+    always: tuple[int, ...]
+    letting_in: tuple[tuple[int, str], ...]
+    letting_out: tuple[tuple[int, str], ...]
+
+    def given(self, members: Mapping[str, int]) -> list[int]:
+        """Indexes in ascending order, so that each segment comes after those it needs."""
+        work = [*self.always]
+        work += [i for i, name in self.letting_in if name not in members]
+        work += [i for i, name in self.letting_out if name in members]
+        work.sort()
+        return work
+
+
+class Plan:
+    """Which segments to look at again when states or facts changed."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._ids = [segment.id for segment in segments]
+        self._by_key: dict[str, dict[int, int]] = {}
+        self._by_fact: dict[int, set[int]] = {fact: set() for fact in Changed.EACH}
+        self._remembered: dict[tuple[Any, ...], Work] = {}
+        for i, segment in enumerate(segments):
+            for key, growth in growth_of(segment).items():
+                self._by_key.setdefault(key, {})[i] = growth
+            for condition in walk(segment.when):
+                for fact in Changed.EACH:
+                    if condition.facts & fact:
+                        self._by_fact[fact].add(i)
+
+    def work(self, touched: Sequence[str], changed: int) -> Work:
+        """What to look at after the states of these keys and these facts changed."""
+        asked = (changed, *touched)
+        work = self._remembered.get(asked)
+        if work is None:
+            if len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered.clear()
+            work = self._remembered[asked] = self._work(touched, changed)
+        return work
+
+    def _work(self, touched: Sequence[str], changed: int) -> Work:
+        towards: dict[int, int] = {}
+        for key in touched:
+            for i, growth in self._by_key.get(key, {}).items():
+                towards[i] = growth if towards.get(i, growth) == growth else 0
+        for fact, indexes in self._by_fact.items():
+            if fact & changed:
+                towards |= dict.fromkeys(indexes, 0)
+        chosen = {sign: sorted(i for i in towards if towards[i] == sign) for sign in (-1, 0, 1)}
+        letting_in, letting_out = (
+            tuple((i, self._ids[i]) for i in chosen[sign]) for sign in (1, -1)
+        )
+        return Work(tuple(chosen[0]), letting_in, letting_out)
+
+
+def dependents_of(segments: Sequence[Segment]) -> list[tuple[int, ...]]:
+    """For each segment the indexes of those that ask about it."""
     index = {segment.id: i for i, segment in enumerate(segments)}
-    dependents: list[set[int]] = [{i} for i in range(len(segments))]
-    for i in reversed(range(len(segments))):
-        for needed in needs(segments[i]):
-            dependents[index[needed]] |= dependents[i]
-    by_key: dict[str, set[int]] = {}
-    by_fact: dict[Changed, set[int]] = {}
+    found: list[list[int]] = [[] for _ in segments]
     for i, segment in enumerate(segments):
-        for key in keepers_of((segment,)):
-            by_key.setdefault(key, set()).update(dependents[i])
-        asked = reduce(Changed.__or__, (c.facts for c in walk(segment.when)), Changed.NOTHING)
-        for fact in asked:
-            by_fact.setdefault(fact, set()).update(dependents[i])
-    return Plan(
-        {key: frozenset(which) for key, which in by_key.items()},
-        {fact: frozenset(which) for fact, which in by_fact.items()},
-    )
+        for needed in needs(segment):
+            found[index[needed]].append(i)
+    return [tuple(indexes) for indexes in found]
 
 
-def upstream_of(segments: Sequence[Segment]) -> dict[str, tuple[Segment, ...]]:
-    """Each segment with all that it needs, in order."""
-    found: dict[str, tuple[Segment, ...]] = {}
-    for segment in segments:
-        above = {s.id for needed in needs(segment) for s in found[needed]}
-        found[segment.id] = (*(s for s in segments if s.id in above), segment)
+def upstream_of(segments: Sequence[Segment]) -> dict[str, tuple[int, ...]]:
+    """For each segment the indexes of all that it needs and its own, in order."""
+    index = {segment.id: i for i, segment in enumerate(segments)}
+    found: dict[str, tuple[int, ...]] = {}
+    for i, segment in enumerate(segments):
+        above = {j for needed in needs(segment) for j in (*found[needed], index[needed])}
+        found[segment.id] = (*sorted(above), i)
     return found

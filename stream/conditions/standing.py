@@ -29,7 +29,7 @@ class Trait(Leaf):
     test: Test
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.TRAITS
 
     def turn(self, view: View) -> int:
@@ -61,7 +61,7 @@ class Total(Leaf):
     bounds: Bounds
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return TOTALS_CHANGED[self.measure]
 
     def turn(self, view: View) -> int:
@@ -84,7 +84,7 @@ class Seen(Leaf):
     younger_ms: int | None
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.ACTIVITY
 
     def _at(self, facts: Facts) -> int:
@@ -111,7 +111,7 @@ class Affinity(Leaf):
     bounds: Bounds
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.AFFINITIES
 
     def turn(self, view: View) -> int:
@@ -134,7 +134,7 @@ class Cluster(Leaf):
     clusters: tuple[str, ...]
 
     @property
-    def facts(self) -> Changed:
+    def facts(self) -> int:
         return Changed.CLUSTER
 
     def turn(self, view: View) -> int:

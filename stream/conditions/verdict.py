@@ -1,14 +1,12 @@
 """What an evaluation found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Cause = Literal["event", "time", "model", "definition"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A customer entered or left a segment.
 
     `at_ms` is exact: what time alone turned carries the moment it turned, not that at which it
@@ -23,8 +21,7 @@ class Change:
     due_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Changes in the order in which they came about, and all memberships after them.
 
     `due_ms` is the moment at which the customer must be evaluated again though nothing

@@ -30,12 +30,12 @@ class StoredFacts:
     affinities: Mapping[str, float] = field(default_factory=dict)
     cluster: str | None = None
 
-    def apply(self, record: Record) -> Changed:
+    def apply(self, record: Record) -> int:
         """Take the record in; which facts changed."""
         self.events += 1
         self.first_seen_ms = min(self.first_seen_ms, record.at)
         self.last_seen_ms = max(self.last_seen_ms, record.at)
-        changed = Changed.ACTIVITY
+        changed: int = Changed.ACTIVITY
         if record.minor is not None:
             self.orders += record.minor >= 0
             self.spend_minor += record.minor
@@ -65,7 +65,7 @@ class Customer:
         """Records that arrive at one moment."""
         now = records[0].seen
         self.wait(now)
-        changed = Changed.NOTHING
+        changed: int = Changed.NOTHING
         for record in records:
             changed |= self.facts.apply(record)
             if record.name:
@@ -79,7 +79,7 @@ class Customer:
         while (due := self.definitions.due(self.memory)) is not None and due <= until:
             self.evaluate(due, Changed.NOTHING)
 
-    def evaluate(self, now: int, changed: Changed) -> Verdict:
+    def evaluate(self, now: int, changed: int) -> Verdict:
         # As stored and loaded again: nothing may depend on object identity.
         self.memory = msgspec.msgpack.decode(msgspec.msgpack.encode(self.memory))
         verdict = self.definitions.evaluate(self.memory, self.facts, now, self.members, changed)

@@ -1,0 +1,97 @@
+"""Bringing memberships up to a moment."""
+
+from bisect import insort
+from collections.abc import Sequence
+
+from stream.conditions.plan import dependents_of, upstream_of
+from stream.conditions.segments import Segment
+from stream.conditions.verdict import Cause, Change
+from stream.conditions.view import NEVER, View
+
+#: Index of a segment → moment at which it must be looked at though nothing happens.
+Dues = dict[int, int]
+
+
+def earliest(dues: Dues) -> int:
+    """The next moment of all, `NEVER` if there is none."""
+    return min(dues.values(), default=NEVER)
+
+
+class Evaluation:
+    """Evaluates segments, which come in an order in which each follows those it needs."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = [(s, s.id, s.when.turn, s.stay_at_least_ms) for s in segments]
+        self._dependents = dependents_of(segments)
+        self._upstream = upstream_of(segments)
+
+    def run(
+        self, view: View, work: list[int], dues: Dues, changes: list[Change], cause: Cause
+    ) -> None:
+        """Look at the segments of `work` (ascending), and at those that need what changes."""
+        members, now_ms = view.members, view.now_ms
+        for i in work:
+            segment, name, turn_of, stay_ms = self._segments[i]
+            turn = turn_of(view)
+            entered_ms = members.get(name)
+            if turn > 0:
+                if entered_ms is None:
+                    members[name] = entered_ms = now_ms
+                    changes.append(self._entered(segment, view, cause))
+                    self._spread(i, work)
+                next_ms = max(turn, entered_ms + stay_ms) if stay_ms else turn
+            elif entered_ms is None:
+                next_ms = -turn
+            elif stay_ms and entered_ms + stay_ms > now_ms:
+                next_ms = entered_ms + stay_ms
+            else:
+                del members[name]
+                reason = segment.when.reason(view)
+                changes.append(Change(name, "left", now_ms, cause, reason, None))
+                self._spread(i, work)
+                next_ms = -turn
+            if next_ms < NEVER:
+                dues[i] = next_ms
+            elif i in dues:
+                del dues[i]
+
+    def catch_up(self, view: View, dues: Dues, changes: list[Change]) -> None:
+        """Go through every moment up to the view's at which time alone turned something."""
+        until_ms = view.now_ms
+        while (due := earliest(dues)) <= until_ms:
+            view.now_ms = due
+            work = sorted(i for i, due_ms in dues.items() if due_ms == due)
+            self.run(view, work, dues, changes, "time")
+        view.now_ms = until_ms
+
+    def _spread(self, i: int, work: list[int]) -> None:
+        """Look at the segments that need this one as well; they all come later."""
+        for dependent in self._dependents[i]:
+            if dependent not in work:
+                insort(work, dependent)
+
+    def _entered(self, segment: Segment, view: View, cause: Cause) -> Change:
+        if view.projecting:
+            return Change(segment.id, "entered", view.now_ms, cause, "", None)
+        reason = segment.when.reason(view)
+        return Change(segment.id, "entered", view.now_ms, cause, reason, self._end(segment, view))
+
+    def _end(self, segment: Segment, view: View) -> int | None:
+        """When the customer leaves the segment if nothing but time goes on."""
+        upstream = self._upstream[segment.id]
+        members = dict(view.members)
+        future = View(view.states, view.facts, view.now_ms, members, view.names, projecting=True)
+        dues: Dues = {}
+        while segment.id in members:
+            self._look(future, upstream, dues)
+            due = earliest(dues)
+            if segment.id in members and due == NEVER:
+                return None
+            if segment.id in members:
+                future.now_ms = due
+        return future.now_ms
+
+    def _look(self, view: View, indexes: Sequence[int], dues: Dues) -> None:
+        # Only what the segment needs: nothing spreads beyond, as all of it is looked at.
+        for i in indexes:
+            self.run(view, [i], dues, [], "time")
