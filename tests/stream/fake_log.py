@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stream.customer import Folded, Table, fold
+from stream.decoding import CategoryCodes, columns, decode
+from stream.events import Money
 from stream.outbox import Message
 from stream.pipeline import Pipeline
 from stream.settings import Settings
@@ -14,6 +17,8 @@ from stream.topics import EVENT_TOPICS, partition_of
 from stream.transport import Batch
 
 Place = tuple[str, int]
+#: Later than every event of the tests.
+FAR_MS = 4_000_000_000_000
 
 
 class Killed(BaseException):
@@ -183,3 +188,18 @@ def names(partition: int, partitions: int, count: int) -> list[str]:
             found.append(f"c{number}")
         number += 1
     return found
+
+
+def feed(
+    table: Table, topic: str, events: Sequence[Mapping[str, Any]], codes: CategoryCodes
+) -> Folded:
+    """Fold a batch of events into a table, taking in whoever is not there yet."""
+    records = [
+        Record(topic, 0, offset, None, json.dumps(event).encode())
+        for offset, event in enumerate(events)
+    ]
+    known = table.index.__contains__
+    decoded = decode(topic, records, FAR_MS, Money({"USD": 1.0}), known, (0, 1))
+    assert not decoded.rejected
+    table.load(decoded.unknown, [None] * len(decoded.unknown))
+    return fold(table, columns(decoded, table.index, codes))
