@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from stream.cli.common import AsJson, Partitions, Redis, new_app, out, plural, settings_of
 from stream.customer import Table as States
@@ -136,14 +138,12 @@ def _show_changes(portrait: Portrait) -> None:
     if not portrait.changes:
         return
     out.print("\n[bold]Recent changes[/]")
-    table = Table.grid(padding=(0, 2))
     for change in portrait.changes:
         arrow = "[green]→ entered[/]" if change.change == "entered" else "[red]← left[/]"
-        name = portrait.segments[change.segment].name
-        table.add_row(
-            "", moment(change.at_ms), arrow, escape(name), f"[dim]{escape(change.reason)}[/]"
-        )
-    out.print(table)
+        name = escape(portrait.segments[change.segment].name)
+        out.print(f"  {moment(change.at_ms)}  {arrow} [bold]{name}[/] [dim]({change.cause})[/]")
+        if change.reason:
+            out.print(Padding(Text(change.reason, "dim"), (0, 0, 0, 23)))
 
 
 def _value(value: Any) -> str:

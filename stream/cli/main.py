@@ -25,6 +25,7 @@ COMMANDS = {
     "worker": ("worker", "Run one worker: events in, segments out."),
     "replay": ("replay", "Send recorded history from a file through Kafka."),
     "simulate": ("simulate", "Send the events of a simulated shop."),
+    "dead-letters": ("dead_letters", "List rejected events by reason; send them back after a fix."),
     "schema": ("schema", "Print the JSON Schema of every record."),
     "settings": ("settings", "List every setting, its environment variable and its value."),
 }

@@ -61,8 +61,8 @@ def _print_table(title: str, chosen: list[Segment]) -> None:
     table.add_column("name", ratio=1)
     table.add_column("description", ratio=2)
     for segment in chosen:
-        name, description = escape(segment.name), escape(segment.description)
-        table.add_row(segment.id, f"{segment.size:,}", name, description)
+        name = escape(segment.name) + (" [dim](ending)[/]" if segment.retired else "")
+        table.add_row(segment.id, f"{segment.size:,}", name, escape(segment.description))
     out.print(table)
 
 

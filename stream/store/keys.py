@@ -10,6 +10,8 @@ TRAINER = "agos:trainer"
 RELAY = "agos:relay"
 #: Worker → JSON of its last report; internal, for live views.
 WORKERS = "agos:workers"
+#: Sorted set of the dead letters that were sent back, scored by their offset.
+REDRIVEN = "agos:redriven"
 STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
 

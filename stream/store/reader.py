@@ -26,8 +26,8 @@ from stream.store.records import (
     Segment,
     to_change,
     to_customer,
-    to_segment,
     to_segments,
+    to_segments_list,
     to_worker,
 )
 
@@ -128,15 +128,15 @@ class Reader:
         return {name: int(at) for name, at in zip(segments, scores, strict=True) if at is not None}
 
     def segment_list(self) -> list[Segment]:
-        """All segments with their sizes, the largest first."""
+        """All segments with their sizes, the largest first, retired ones last."""
         with self._told:
             known: dict[str, str] = self._redis.hgetall(keys.SEGMENTS)
             pipe = self._redis.pipeline(transaction=False)
+            pipe.hget(keys.MODEL, "names")
             for segment in known:
                 pipe.zcard(keys.members(segment))
-            sizes = pipe.execute()
-        found = [to_segment(*pair, n) for pair, n in zip(known.items(), sizes, strict=True)]
-        return sorted(found, key=lambda segment: (-segment.size, segment.id))
+            names, *sizes = pipe.execute()
+        return to_segments_list(known, sizes, names)
 
     def changes(
         self,
@@ -261,7 +261,7 @@ class Reader:
                 if "BUSYGROUP" not in str(error):
                     raise
         yield from self._unfinished(group, consumer)
-        claimed = 0.0
+        claimed = -CLAIM_MS / 1000
         while True:
             if time.monotonic() - claimed > CLAIM_MS / 1000 / 2:
                 claimed = time.monotonic()

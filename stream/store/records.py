@@ -1,6 +1,6 @@
 """What readers get: the public records of Redis as typed values."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -53,6 +53,8 @@ class Segment:
     explanation: tuple[Any, ...] = ()
     share: float | None = None
     size: int = 0
+    #: Discovered by an earlier model; its last customers move on when they are next looked at.
+    retired: bool = False
 
     @property
     def discovered(self) -> bool:
@@ -148,8 +150,8 @@ def to_customer(customer_id: str, fields: Mapping[str, str]) -> Customer:
     )
 
 
-def to_segment(segment: str, text: str, size: int) -> Segment:
-    """Segment of its JSON in `agos:segments`."""
+def to_segment(segment: str, text: str, size: int, modelled: Collection[str]) -> Segment:
+    """Segment of its JSON in `agos:segments`; `modelled` are those of the model in force."""
     known: dict[str, Any] = msgspec.json.decode(text)
     explanation = known.get("explanation") or ()
     return Segment(
@@ -161,7 +163,20 @@ def to_segment(segment: str, text: str, size: int) -> Segment:
         explanation=(explanation,) if isinstance(explanation, str) else tuple(explanation),
         share=known.get("share"),
         size=size,
+        retired=known.get("origin") == "discovered" and segment not in modelled,
     )
+
+
+def to_segments_list(
+    known: Mapping[str, str], sizes: Sequence[int], names: str | None
+) -> list[Segment]:
+    """All segments, the largest first and the retired ones last; `names` is the model's field."""
+    modelled: dict[str, str] = msgspec.json.decode(names) if names else {}
+    found = [
+        to_segment(segment, text, size, modelled)
+        for (segment, text), size in zip(known.items(), sizes, strict=True)
+    ]
+    return sorted(found, key=lambda segment: (segment.retired, -segment.size, segment.id))
 
 
 def to_change(position: str, fields: Mapping[str, str]) -> Change:

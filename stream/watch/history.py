@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stream.store.records import Overview, Segment
+from stream.store.records import Change, Overview, Segment
 
 #: Moments remembered; older ones are thinned out to half.
 _MOST = 240
@@ -81,6 +81,34 @@ class History:
         spoken = {change.segment for change in self.now.changes}
         kept = {name: text for name, text in self._names.items() if name in spoken}
         return kept | {name: segment.name for name, segment in current.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What happened to a customer at one moment: left a segment, entered one, or both."""
+
+    at_ms: int
+    customer_id: str
+    left: str | None
+    entered: str | None
+
+
+def moves(changes: Sequence[Change]) -> list[Move]:
+    """Changes (newest first) with the exit and the entry of one move put together."""
+    found: list[Move] = []
+    for change in changes:
+        last = found[-1] if found else None
+        if change.change == "entered":
+            found.append(Move(change.at_ms, change.customer_id, None, change.segment))
+        elif (
+            last is not None
+            and last.left is None
+            and (last.customer_id, last.at_ms) == (change.customer_id, change.at_ms)
+        ):
+            found[-1] = Move(change.at_ms, change.customer_id, change.segment, last.entered)
+        else:
+            found.append(Move(change.at_ms, change.customer_id, change.segment, None))
+    return found
 
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.store.records import Change, Segment
-from stream.watch.history import History, sparkline
+from stream.watch.history import History, moves, sparkline
 from stream.watch.times import clock, span
 
 #: From this width on, changes stand beside the segments.
@@ -95,7 +95,7 @@ def _segments(history: History, rows: int, spark: int, width: int) -> Renderable
     now = history.now
     groups = [
         ("Defined", [s for s in now.segments if not s.discovered]),
-        ("Discovered", [s for s in now.segments if s.discovered]),
+        ("Discovered", [s for s in now.segments if s.discovered and (s.size or not s.retired)]),
     ]
     left = rows
     for title, chosen in groups:
@@ -116,7 +116,9 @@ def _add_rows(
     shown = chosen if len(chosen) <= left else chosen[: max(left - 1, 0)]
     for segment in shown:
         sizes = history.sizes[segment.id]
-        cells: list[Any] = [Text(f" {segment.name}"), f"{segment.size:,}", _trend(sizes.trend())]
+        name = Text(f" {segment.name}" + (" (ending)" if segment.retired else ""))
+        name.stylize("dim" if segment.retired else "")
+        cells: list[Any] = [name, f"{segment.size:,}", _trend(sizes.trend())]
         if width >= 50:
             cells.append(Text(sparkline(sizes.sizes, spark), "cyan"))
         table.add_row(*cells)
@@ -137,17 +139,15 @@ def _trend(difference: int) -> Text:
 def _changes(history: History, changes: Sequence[Change], rows: int, width: int) -> RenderableType:
     table = Table(box=None, expand=True, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, style="dim")
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(width // 5, 8))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(width // 6, 8))
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for change in changes[: max(rows, 0)]:
-        entered = change.change == "entered"
-        table.add_row(
-            clock(change.at_ms),
-            Text(change.customer_id),
-            Text("→" if entered else "←", "green" if entered else "red"),
-            Text(history.name(change.segment)),
-        )
+    for move in moves(changes)[: max(rows, 0)]:
+        left = Text(history.name(move.left), "dim") if move.left else Text()
+        entered = Text(history.name(move.entered)) if move.entered else Text()
+        arrow = Text("→", "green" if move.entered else "red")
+        table.add_row(clock(move.at_ms), Text(move.customer_id), left, arrow, entered)
     if not changes:
-        table.add_row("", Text("none yet", "dim"))
+        table.add_row("", "", Text("none yet", "dim"))
     return Panel(table, title="Latest changes", title_align="left", box=box.ROUNDED)
