@@ -76,7 +76,7 @@ class Process:
         with self.log.open("ab") as output:
             self._popen = self._spawn([*launcher, *self.command], environment, output.fileno())
 
-    def stop(self, grace_seconds: float = 4.0) -> None:
+    def stop(self, grace_seconds: float = 4.8) -> None:
         """TERM, and KILL after `grace_seconds`. Returns when it has ended."""
         stop_all([self], grace_seconds)
 

@@ -94,7 +94,7 @@ class Supervisor:
         while self.check():
             time.sleep(_POLL_SECONDS)
 
-    def stop(self, grace_seconds: float = 4.0) -> None:
+    def stop(self, grace_seconds: float = 4.8) -> None:
         """TERM to all at once, KILL after `grace_seconds`; they are not started again."""
         for child in self._children.values():
             child.done = True
