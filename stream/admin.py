@@ -60,6 +60,13 @@ def check(settings: Settings) -> dict[str, str]:
     return {topic: str(existing[topic].get("topic_id") or "") for topic in wanted(settings)}
 
 
+def topic_ids(settings: Settings) -> dict[str, str]:
+    """Topic → id that Kafka gave it, of the topics that exist."""
+    with _Admin(settings) as admin:
+        existing = _describe(admin)
+    return {t: str(existing[t].get("topic_id") or "") for t in wanted(settings) if t in existing}
+
+
 class _Admin:
     """Admin client that says plainly when there is no broker, and closes."""
 

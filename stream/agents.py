@@ -3,20 +3,23 @@
 import asyncio
 import logging
 import os
+import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import psutil
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP, StreamT
 
+from stream import admin
 from stream.app import App, create_app
-from stream.errors import AgosError, StoreError
-from stream.pipeline import Message, Pipeline, Place
+from stream.errors import AgosError, StalledError
+from stream.pipeline import Pipeline, Place, recreated
 from stream.relay import Relay
 from stream.report import Report
 from stream.review import Review
+from stream.sender import Sender
 from stream.settings import Settings
 from stream.store.model import ModelStore
 from stream.store.store import Store
@@ -28,12 +31,10 @@ log = logging.getLogger(__name__)
 
 #: Batches that are decoded, computed or written at the same time.
 _IN_FLIGHT = 4
-_TICK_SECONDS = 2.0
-_WATCH_SECONDS = 2.0
-_COMMIT_SECONDS = 5.0
-_RELAY_PAUSE_SECONDS = 0.05
-_SEND_SECONDS = 60.0
+_KAFKA_SECONDS = 20.0
 _SAMPLES = TP(MODEL_SAMPLES, 0)
+
+Step = Callable[[], Awaitable[Any]]
 
 
 class Crew:
@@ -49,48 +50,58 @@ class Crew:
         self.settings = settings
         self.store = Store(settings)
         self.model_store = ModelStore(self.store)
+        self.sender = Sender(settings)
         self.app = create_app(settings)
         self.app.positions = self.positions
-        self.pipeline = Pipeline(settings, self.store, self.send, self.rewind, topic_ids)
+        self._topic_ids = topic_ids
+        self.pipeline = Pipeline(
+            settings, self.store, self.sender.send, self.rewind, self.first_offset, topic_ids
+        )
         self.training = Training(settings, self.model_store, topic_ids.get(MODEL_SAMPLES, ""))
-        self.relay = Relay(self.store, self.send, settings.partitions)
+        self.relay = Relay(self.store, self.sender.send, settings.partitions)
         self.review = Review(self.store, self.pipeline)
         self.report = Report(self.store, self.pipeline)
         self.failure: BaseException | None = None
+        self._model = ""
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._running: set[asyncio.Task[None]] = set()
-        self._ends: Mapping[TP, tuple[int, int]] = {}
+        self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
+        self._progress = _Progress()
+
+    @property
+    def consumer(self) -> Consumer:
+        """The transport's consumer, with its batches and rewinds."""
+        return cast(Consumer, self.app.consumer)
 
     # -- what the transport and the pipeline ask for ----------------------------------------
 
     async def positions(self, assigned: set[TP]) -> Mapping[TP, int]:
-        """Where to read each assigned partition from: what Redis has applied."""
-        try:
-            return await self._positions(assigned)
-        except AgosError as error:
-            self.fail(error)
-            raise
+        """Where to read each assigned partition from: what Redis has applied.
+
+        Calls of two rebalances may overlap: each takes what is assigned when its turn comes.
+        """
+        async with self._assigning:
+            now = {tp for tp in self.consumer.assignment() if tp in assigned}
+            try:
+                return await self._positions(now)
+            except AgosError as error:
+                self.fail(error)
+                raise
 
     async def _positions(self, assigned: set[TP]) -> Mapping[TP, int]:
-        ends = await asyncio.wait_for(self.consumer.log_ends(assigned), 20.0)
-        events = {(tp.topic, tp.partition): ends[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
-        wanted = {TP(*place): at for place, at in (await self.pipeline.assign(events)).items()}
+        first = await asyncio.wait_for(self.consumer.log_starts(assigned), _KAFKA_SECONDS)
+        events = {tuple_of(tp): first[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
+        places = await self.pipeline.assign(events)
+        wanted = {TP(*place): offset for place, offset in places.items()}
         if _SAMPLES in assigned:
-            wanted[_SAMPLES] = await self.training.assign(*ends[_SAMPLES])
-            await self.relay.start()
+            wanted[_SAMPLES] = await self.training.assign(first[_SAMPLES])
         else:
             self.training.leave()
-        self._ends = ends
+        if self.pipeline.snapshot is not None:
+            # A pass that another worker was in the middle of may have missed these partitions.
+            self.review.request()
         return wanted
-
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Send to Kafka; returns when every broker concerned has acknowledged."""
-        producer = self.app.producer
-        sent = [
-            await producer.send(m.topic, m.key, m.value, m.partition, None, None) for m in messages
-        ]
-        await asyncio.wait_for(asyncio.gather(*sent), _SEND_SECONDS)
 
     async def rewind(self, offsets: Mapping[Place, int]) -> None:
         """Read again from these offsets; a partition that has just gone is none of ours."""
@@ -99,10 +110,10 @@ class Crew:
         except IllegalStateError:
             log.info("partitions went away before they could be read again")
 
-    @property
-    def consumer(self) -> Consumer:
-        """The transport's consumer, with its batches and rewinds."""
-        return cast(Consumer, self.app.consumer)
+    async def first_offset(self, place: Place) -> int:
+        """First offset that the log of a partition still has."""
+        starts = self.consumer.log_starts([TP(*place)])
+        return (await asyncio.wait_for(starts, _KAFKA_SECONDS))[TP(*place)]
 
     # -- agents ----------------------------------------------------------------------------
 
@@ -117,6 +128,9 @@ class Crew:
     async def _process(self, batch: Batch) -> None:
         try:
             await self.pipeline.process(batch)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("Kafka: %r; the batch is read again", error)
+            await self._read_again([batch.partition])
         except Exception as error:
             self.fail(error)
         finally:
@@ -130,12 +144,12 @@ class Crew:
 
     # -- loops -----------------------------------------------------------------------------
 
-    async def every(self, seconds: float, step: Callable[[], Awaitable[Any]]) -> None:
+    async def every(self, seconds: float, step: Step) -> None:
         """Run `step` again and again until the app stops; a failure of it stops the worker."""
         while not self.app.should_stop:
             try:
                 await step()
-            except (KafkaError, TimeoutError) as error:
+            except (KafkaError, TimeoutError, IllegalStateError) as error:
                 log.warning("Kafka: %r; trying again", error)
             except Exception as error:
                 self.fail(error)
@@ -150,18 +164,25 @@ class Crew:
     async def learn(self) -> None:
         """Let the trainer learn; if another one took over, read what it has."""
         if not await self.training.tick() and _SAMPLES in self.consumer.assignment():
-            first, end = (await self.consumer.log_ends([_SAMPLES]))[_SAMPLES]
-            await self.rewind({(MODEL_SAMPLES, 0): await self.training.assign(first, end)})
+            first = await self.first_offset((MODEL_SAMPLES, 0))
+            await self.rewind({(MODEL_SAMPLES, 0): await self.training.assign(first)})
 
     async def refresh_model(self) -> None:
         """Take up the newest snapshot; after a change of structure look at idle customers."""
-        pipeline = self.pipeline
-        version = pipeline.snapshot.version if pipeline.snapshot else 0
-        newer = await self.model_store.snapshot(version)
-        if newer is not None:
-            if pipeline.snapshot is None or newer.structural:
-                self.review.request()
-            pipeline.snapshot = newer
+        token, newer = await self.model_store.snapshot(self._model)
+        if newer is None:
+            return
+        old = self.pipeline.snapshot
+        if old is None or newer.structural or newer.version != old.version + 1:
+            self.review.request()
+        self.pipeline.snapshot, self._model = newer, token
+
+    async def review_idle(self) -> None:
+        """Look at idle customers; while events wait, only now and then."""
+        if self.review.under_way:
+            await self.review.step()
+            if self.report.lag > self.settings.batch:
+                await self.app.sleep(2.0)
 
     async def commit(self) -> None:
         """Tell Kafka what is applied, for tools that show lag."""
@@ -172,56 +193,64 @@ class Crew:
         }
         changed = {tp: end for tp, end in applied.items() if self._committed.get(tp) != end}
         if changed and not self.app.rebalancing:
-            try:
-                await self.consumer.commit_applied(changed)
-            except IllegalStateError:
-                return
+            await self.consumer.commit_applied(changed)
             self._committed.update(changed)
 
     async def watch(self) -> None:
         """See that there is progress where there is lag, and that memory stays in bounds."""
         resident_mb = psutil.Process().memory_info().rss / 2**20
         if resident_mb > self.settings.memory_mb:
-            raise StoreError(
+            raise StalledError(
                 f"{resident_mb:.0f} MB resident, AGOS_MEMORY_MB allows {self.settings.memory_mb}"
             )
         if self.app.rebalancing or self.app.unassigned:
-            self.pipeline.meter.last_applied = time.monotonic()
+            self._progress.reset()
             return
-        mine = [TP(t, p) for p in list(self.pipeline.segmenters) for t in EVENT_TOPICS]
         try:
-            self._ends = await asyncio.wait_for(self.consumer.log_ends(mine), 10.0)
-        except (KafkaError, TimeoutError, IllegalStateError) as error:
-            log.warning("brokers do not answer: %r", error)
-            self.pipeline.meter.last_applied = time.monotonic()
-            return
-        lag = self.lag()
-        idle_seconds = time.monotonic() - self.pipeline.meter.last_applied
-        if lag and idle_seconds > self.settings.stall_seconds:
-            raise StoreError(f"{lag} events wait and none was applied for {idle_seconds:.0f} s")
-        if lag and idle_seconds > self.settings.stall_seconds / 3:
-            log.warning("%d events wait, none applied for %.0f s: reading again", lag, idle_seconds)
-            await self._read_again()
+            lag = await asyncio.wait_for(self._lag(), _KAFKA_SECONDS)
+        except (KafkaError, TimeoutError, IllegalStateError):
+            # Nobody to make progress with; count from when the brokers are back.
+            self._progress.reset()
+            raise
+        self.report.lag = lag
+        await self._judge(lag)
         for partition in list(self.pipeline.segmenters):
             await self.pipeline.verify(partition)
-        self.report.lag = lag
 
-    async def _read_again(self) -> None:
-        for partition, segmenter in list(self.pipeline.segmenters.items()):
-            expected = {
-                (topic, partition): self.pipeline.expected(segmenter, topic)
-                for topic in EVENT_TOPICS
-            }
-            await self.rewind(expected)
+    async def _lag(self) -> int:
+        mine = [tp for tp in self.consumer.assignment() if tp.topic in EVENT_TOPICS]
+        reach = await self.consumer.reach(mine)
+        lag = 0
+        for tp in mine:
+            known = tp.partition in self.pipeline.segmenters
+            applied = self.pipeline.expected(*tp) if known else 0
+            lag += reach[tp].lag(applied) if tp in reach else 0
+        return lag
 
-    def lag(self) -> int:
-        """Events that are in Kafka and not yet applied, in this worker's partitions."""
-        return sum(
-            max(0, self._ends.get(TP(topic, partition), (0, 0))[1] - expected)
-            for partition, segmenter in self.pipeline.segmenters.items()
-            for topic in EVENT_TOPICS
-            if (expected := self.pipeline.expected(segmenter, topic)) is not None
-        )
+    async def _judge(self, lag: int) -> None:
+        meter = self.pipeline.meter
+        stalled_seconds = self._progress.stalled_seconds(lag, meter.batches)
+        if stalled_seconds > self.settings.stall_seconds:
+            raise StalledError(
+                f"{lag} events wait and none was applied for {stalled_seconds:.0f} s; starting "
+                "again is the cure"
+            )
+        if stalled_seconds > self.settings.stall_seconds / 3:
+            log.warning("%d events wait, none applied for %.0f s", lag, stalled_seconds)
+            await self._read_again(list(self.pipeline.segmenters))
+
+    async def _read_again(self, partitions: list[int]) -> None:
+        for partition in partitions:
+            if partition in self.pipeline.segmenters:
+                places = [(topic, partition) for topic in EVENT_TOPICS]
+                await self.rewind({place: self.pipeline.expected(*place) for place in places})
+
+    async def check_topics(self) -> None:
+        """A topic that was deleted and created anew must not be taken for the old one."""
+        ids = await asyncio.to_thread(admin.topic_ids, self.settings)
+        for topic, known in self._topic_ids.items():
+            if topic in ids and known and ids[topic] != known:
+                raise recreated(topic, known, ids[topic])
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker; a supervisor starts it again from what Redis has."""
@@ -230,14 +259,35 @@ class Crew:
             if not isinstance(error, AgosError):
                 log.error("a bug, please report it", exc_info=error)
             log.error("stopping: %s", error)
-            os.kill(os.getpid(), 15)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     async def finish(self) -> None:
         """Let what is in flight end, and close what is open."""
         if self._running:
-            await asyncio.wait(self._running, timeout=3.0)
+            await asyncio.wait(self._running, timeout=2.0)
         await self.report.leave()
+        await self.sender.close()
         await self.store.close()
+
+
+class _Progress:
+    """Since when there was lag without anything being applied."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._since, self._batches = time.monotonic(), -1
+
+    def stalled_seconds(self, lag: int, batches: int) -> float:
+        if not lag or batches != self._batches:
+            self._since, self._batches = time.monotonic(), batches
+        return time.monotonic() - self._since
+
+
+def tuple_of(tp: TP) -> Place:
+    """Topic and partition as the pipeline has them."""
+    return tp.topic, tp.partition
 
 
 def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Crew]:
@@ -246,23 +296,22 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     app = crew.app
     app.agent(app.topic(*EVENT_TOPICS, acks=False), name="segmenter")(crew.segmenter)
     app.agent(app.topic(MODEL_SAMPLES, acks=False), name="trainer")(crew.trainer)
-    loops: list[tuple[float, Callable[[], Awaitable[Any]]]] = [
-        (_RELAY_PAUSE_SECONDS, crew.copy_changes),
-        (_TICK_SECONDS, crew.learn),
+    loops: list[tuple[float, Step]] = [
+        (0.05, crew.copy_changes),
+        (2.0, crew.learn),
         (1.0, crew.refresh_model),
-        (_COMMIT_SECONDS, crew.commit),
-        (_WATCH_SECONDS, crew.watch),
+        (5.0, crew.commit),
+        (2.0, crew.watch),
+        (10.0, crew.check_topics),
         (1.0, crew.report.send),
-        (0.2, crew.review.step),
+        (0.2, crew.review_idle),
     ]
     for seconds, step in loops:
         app.task(_loop(crew, seconds, step))
     return app, crew
 
 
-def _loop(
-    crew: Crew, seconds: float, step: Callable[[], Awaitable[Any]]
-) -> Callable[[], Awaitable[None]]:
+def _loop(crew: Crew, seconds: float, step: Step) -> Step:
     async def loop() -> None:
         await crew.every(seconds, step)
 

@@ -28,8 +28,6 @@ IDS = 48
 CATEGORIES = 6
 #: Traits remembered per customer; the ones set longest ago go first.
 MAX_TRAITS = 100
-#: A pause of this length starts a new session.
-SESSION_GAP_MS = 30 * 60 * 1000
 DAY_MS = 86_400_000
 
 #: Decayed counters and their half-lives in days.
@@ -55,7 +53,6 @@ ROW = np.dtype(
         ("version", "<u4"),
         ("events", "<u4"),
         ("orders", "<u4"),
-        ("sessions", "<u4"),
         ("spend_minor", "<i8"),
         ("first_seen_ms", "<i8"),
         ("last_seen_ms", "<i8"),
@@ -244,16 +241,27 @@ class Table:
             self.panel = np.resize(self.panel, len(grown))
 
 
-def fold(table: Table, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Fold a batch into the table's rows.
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a batch changed.
 
-    Returns
-    -------
-    touched
+    Attributes
+    ----------
+    rows
         Rows that changed, sorted.
+    older
+        For each of them, whether the customer is new or was seen earlier than was known.
     fresh
         For each event, whether it was applied (False: a duplicate).
     """
+
+    rows: NDArray[np.int64]
+    older: NDArray[np.bool_]
+    fresh: NDArray[np.bool_]
+
+
+def fold(table: Table, batch: Columns) -> Folded:
+    """Fold a batch into the table's rows."""
     fresh = _fresh(table.rows, batch)
     if not fresh.all():
         batch = _select(batch, fresh)
@@ -264,7 +272,6 @@ def fold(table: Table, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.bo
     newest = before_ms.copy()
     np.maximum.at(newest, group, batch.at_ms)
     _fold_counters(state, batch, group, newest)
-    _fold_sessions(state, batch, group)
     if len(batch.category_event):
         _fold_categories(state, batch, group, newest)
     else:
@@ -272,6 +279,7 @@ def fold(table: Table, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.bo
     state["events"] += np.bincount(group, minlength=count).astype(np.uint32)
     first = np.where(state["first_seen_ms"] == 0, np.iinfo(np.int64).max, state["first_seen_ms"])
     np.minimum.at(first, group, batch.at_ms)
+    older = first != state["first_seen_ms"]
     state["first_seen_ms"], state["last_seen_ms"] = first, newest
     if batch.total_minor is not None:
         _fold_money(state, batch, group, batch.total_minor)
@@ -280,7 +288,7 @@ def fold(table: Table, batch: Columns) -> tuple[NDArray[np.int64], NDArray[np.bo
     table.rows[touched] = state
     if batch.traits is not None:
         _fold_traits(table, batch)
-    return touched, fresh
+    return Folded(touched, older, fresh)
 
 
 def _decay(elapsed_ms: NDArray[Any], half_life_ms: Any) -> NDArray[np.float64]:
@@ -292,11 +300,8 @@ def _fresh(rows: NDArray[Any], batch: Columns) -> NDArray[np.bool_]:
     keys = batch.ids ^ (batch.rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
     fresh = np.zeros(len(keys), bool)
     fresh[np.unique(keys, return_index=True)[1]] = True
-    # A duplicate is never newer than the newest event applied: only the others are compared.
-    suspects = np.flatnonzero(batch.at_ms <= rows["last_seen_ms"][batch.rows])
-    if len(suspects):
-        known = rows["ids"][batch.rows[suspects]] == batch.ids[suspects, None]
-        fresh[suspects[known.any(axis=1)]] = False
+    known = rows["ids"][batch.rows] == batch.ids[:, None]
+    fresh[known.any(axis=1)] = False
     return fresh
 
 
@@ -325,19 +330,6 @@ def _fold_counters(
     for i in np.flatnonzero(batch.adds.any(axis=0)).tolist():
         aged[:, i] += np.bincount(group, worth[:, i], minlength=len(state))
     state["counters"] = aged
-
-
-def _fold_sessions(state: NDArray[Any], batch: Columns, group: NDArray[np.int64]) -> None:
-    order = np.lexsort((batch.at_ms, group))
-    at, owner = batch.at_ms[order], group[order]
-    previous = np.empty_like(at)
-    previous[1:] = at[:-1]
-    first = np.ones(len(at), bool)
-    first[1:] = owner[1:] != owner[:-1]
-    last_seen = state["last_seen_ms"][owner]
-    previous = np.where(first, last_seen, np.maximum(previous, last_seen))
-    starts = at - previous > SESSION_GAP_MS
-    state["sessions"] += np.bincount(owner, starts, minlength=len(state)).astype(np.uint32)
 
 
 def _fold_money(

@@ -116,12 +116,12 @@ class CategoryCodes:
         """Code of a category; 0 for none or something that is no name."""
         if not isinstance(category, str) or not category:
             return 0
-        code = self._codes.get(category)
+        name = category[:_MAX_CATEGORY]
+        code = self._codes.get(name)
         if code is None:
-            name = category[:_MAX_CATEGORY]
             code = xxhash.xxh32_intdigest(name.encode()) or 1
             if len(self._codes) < self._limit:
-                self._codes[category] = code
+                self._codes[name] = code
                 self.fresh[code] = name
         return code
 

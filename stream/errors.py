@@ -30,5 +30,9 @@ class OffsetError(AgosError):
     """A stored offset does not fit the topic: it was recreated, truncated or has expired."""
 
 
+class StalledError(AgosError):
+    """The worker makes no progress, or needs too much; another start is the cure."""
+
+
 class StoreError(AgosError):
     """Redis cannot be used as it is (eviction policy, version, permissions)."""

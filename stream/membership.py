@@ -34,6 +34,8 @@ class Change:
     reason: str
     version: int
     due_at: int | None = None
+    #: Tells two changes apart that look the same: what was known of the customer then.
+    evidence: int = 0
 
     def record(self) -> dict[str, Any]:
         """Fields of the change record, without empty ones.
@@ -41,7 +43,7 @@ class Change:
         The id is made of what happened, not of when it was written, so that the same change
         computed again has the same id.
         """
-        what = f"{self.customer}\0{self.segment}\0{self.change}\0{self.at}"
+        what = f"{self.customer}\0{self.segment}\0{self.change}\0{self.at}\0{self.evidence}"
         fields: dict[str, Any] = {
             "change_id": xxhash.xxh3_128_hexdigest(what.encode()),
             "customer": self.customer,
@@ -104,8 +106,12 @@ def assign_clusters(
     for i in moved.tolist():
         customer, version = table.names[rows[i]], int(state["version"][i])
         old, new, at = int(before[i]), int(ids[i]), int(at_ms[i])
-        why = snapshot.explain(x[i], new)
-        if old != UNASSIGNED:
-            changes.append(Change(customer, cluster_segment(old), "left", at, cause, why, version))
-        changes.append(Change(customer, cluster_segment(new), "entered", at, cause, why, version))
+        why, events = snapshot.explain(x[i], new), int(state["events"][i])
+        steps: list[tuple[int, Literal["entered", "left"]]] = [(old, "left"), (new, "entered")]
+        for cluster, change in steps:
+            if cluster != UNASSIGNED:
+                segment = cluster_segment(cluster)
+                changes.append(
+                    Change(customer, segment, change, at, cause, why, version, evidence=events)
+                )
     return Clusters(confidence, moved, changes)

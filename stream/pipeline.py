@@ -1,46 +1,38 @@
 """One batch at a time per partition: decode, load, compute, apply; and what to do on a miss.
 
-No Kafka client here: what must be sent or read again goes through two callables.
+No Kafka client here: what must be sent, read again or looked up goes through callables.
 """
 
 import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 
 from models.snapshot import Snapshot
-from stream.decoding import Decoded, decode
+from stream.decoding import decode
 from stream.errors import OffsetError
-from stream.events import DeadLetter, ModelSample, Money
-from stream.features import VERSION as FEATURES_VERSION
+from stream.events import Money
 from stream.membership import Cause
+from stream.outbox import Send, sample, turned_away
 from stream.segmenter import Segmenter
 from stream.settings import Settings
 from stream.store.store import Store
 from stream.store.write import Write
-from stream.topics import DEAD_LETTERS, EVENT_TOPICS, MODEL_SAMPLES
+from stream.topics import EVENT_TOPICS
 from stream.transport import Batch
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A record to be sent to Kafka."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    partition: int | None = None
-
-
 #: Topic and partition.
 Place = tuple[str, int]
-Send = Callable[[Sequence[Message]], Awaitable[None]]
+#: Reads partitions again from these offsets.
 Rewind = Callable[[Mapping[Place, int]], Awaitable[None]]
+#: First offset that the log of a partition still has.
+FirstOffset = Callable[[Place], Awaitable[int]]
 
 
 @dataclass(slots=True)
@@ -51,7 +43,6 @@ class Meter:
     batches: int = 0
     rejected: int = 0
     misses: int = 0
-    last_applied: float = field(default_factory=time.monotonic)
 
 
 class Pipeline:
@@ -59,10 +50,6 @@ class Pipeline:
 
     Parameters
     ----------
-    send
-        Sends records to Kafka and returns when the brokers have them.
-    rewind
-        Reads partitions again from the given offsets.
     topic_ids
         Event topic → id that Kafka gave it ("" where it gives none).
     """
@@ -73,10 +60,12 @@ class Pipeline:
         store: Store,
         send: Send,
         rewind: Rewind,
+        first_offset: FirstOffset,
         topic_ids: Mapping[str, str],
     ) -> None:
         self.settings, self.store = settings, store
-        self._send, self._rewind, self._topic_ids = send, rewind, topic_ids
+        self._send, self._rewind, self._first_offset = send, rewind, first_offset
+        self._topic_ids = topic_ids
         self._money = Money(settings.exchange_rates())
         self.worker = uuid.uuid4().hex[:12]
         self._serial = count(1)
@@ -86,37 +75,32 @@ class Pipeline:
         self.snapshot: Snapshot | None = None
         self.meter = Meter()
 
-    async def assign(self, ends: Mapping[Place, tuple[int, int]]) -> dict[Place, int]:
-        """Take these topic partitions over; where each is to be read from.
+    async def assign(self, first: Mapping[Place, int]) -> dict[Place, int]:
+        """Take these topic partitions over, and no others; where each is to be read from.
 
         Parameters
         ----------
-        ends
-            First offset and end of each one's log.
+        first
+            First offset that each one's log still has.
 
         Raises
         ------
         OffsetError
-            If a stored offset does not belong to the topic or lies outside its log.
+            If a stored offset belongs to another topic or lies before the log.
         """
-        partitions = {partition for _, partition in ends}
+        partitions = {partition for _, partition in first}
         for gone in self.segmenters.keys() - partitions:
             del self.segmenters[gone]
-        positions: dict[Place, int] = {}
+        share = max(self.settings.cache // max(len(partitions), 1), 2 * self.settings.batch)
         for partition in sorted(partitions):
             async with self._lock(partition):
-                segmenter = self.segmenters.get(partition)
-                if segmenter is None:
-                    segmenter = Segmenter(partition, self._cache_share(len(partitions)))
-                    self.segmenters[partition] = segmenter
-                segmenter.table.limit = self._cache_share(len(partitions))
+                segmenter = self.segmenters.setdefault(partition, Segmenter(partition, share))
+                segmenter.table.limit = share
                 await self._read_positions(segmenter)
-                for place, (first, end) in ends.items():
-                    if place[1] == partition:
-                        self._begin[place] = first
-                        stored = segmenter.ends.get(place[0])
-                        _check_inside(place, stored, first, end)
-                        positions[place] = first if stored is None else stored
+        self._begin.update(first)
+        positions = {place: self.expected(*place) for place in first}
+        for place, position in positions.items():
+            _check_kept(place, position, first[place])
         return positions
 
     async def process(self, batch: Batch) -> None:
@@ -125,13 +109,15 @@ class Pipeline:
             segmenter = self.segmenters.get(batch.partition)
             if segmenter is None:
                 return
-            expected = self.expected(segmenter, batch.topic)
+            await self._check_log(batch)
+            expected = self.expected(batch.topic, batch.partition)
             if batch.end <= expected:
                 return
             if batch.start is None or batch.start > expected:
                 await self._rewind({(batch.topic, batch.partition): expected})
                 return
-            await self._apply(segmenter, batch, expected)
+            with _distrusted_on_error(segmenter):
+                await self._apply(segmenter, batch, expected)
 
     async def review(self, partition: int, customers: Sequence[str], cause: Cause) -> int:
         """Evaluate customers that had no event; how many changed."""
@@ -139,13 +125,17 @@ class Pipeline:
             segmenter = self.segmenters.get(partition)
             if segmenter is None or not customers:
                 return 0
-            segmenter.table.make_room(len(customers))
-            await self._load(segmenter, [c for c in customers if c not in segmenter.table.index])
-            write = segmenter.review(customers, self._now_ms(), _wall_ms(), self.snapshot, cause)
-            if not write.groups:
-                return 0
-            await self._commit(segmenter, write)
-            return sum(group.customers for group in write.groups)
+            with _distrusted_on_error(segmenter):
+                table = segmenter.table
+                table.make_room(len(customers))
+                unknown = dict.fromkeys(name for name in customers if name not in table.index)
+                await self._load(segmenter, list(unknown))
+                now_ms, wall_ms = self._now_ms(), _wall_ms()
+                write = segmenter.review(customers, now_ms, wall_ms, self.snapshot, cause)
+                if not write.groups:
+                    return 0
+                await self._commit(segmenter, write)
+                return sum(group.customers for group in write.groups)
 
     async def verify(self, partition: int) -> None:
         """See whether Redis still is where this worker thinks; if not, start from there."""
@@ -157,16 +147,13 @@ class Pipeline:
             if positions.writer != segmenter.writer or positions.offsets != segmenter.ends:
                 await self._resync(segmenter)
 
-    def expected(self, segmenter: Segmenter, topic: str) -> int:
+    def expected(self, topic: str, partition: int) -> int:
         """Next offset to apply."""
-        begin = self._begin.get((topic, segmenter.partition), 0)
-        return segmenter.ends.get(topic, begin)
+        begin = self._begin.get((topic, partition), 0)
+        return self.segmenters[partition].ends.get(topic, begin)
 
     def _lock(self, partition: int) -> asyncio.Lock:
         return self._locks.setdefault(partition, asyncio.Lock())
-
-    def _cache_share(self, partitions: int) -> int:
-        return max(self.settings.cache // max(partitions, 1), 2 * self.settings.batch)
 
     def _now_ms(self) -> int | None:
         return _wall_ms() if self.settings.clock == "wall" else None
@@ -175,13 +162,14 @@ class Pipeline:
         records = batch.records
         if batch.start != expected:
             records = [record for record in records if record.offset >= expected]
-        table = segmenter.table
-        table.make_room(len(records))
+        segmenter.table.make_room(len(records))
         home = (segmenter.partition, self.settings.partitions)
+        known = segmenter.table.index.__contains__
         wall_ms = _wall_ms()
-        decoded = decode(batch.topic, records, wall_ms, self._money, table.index.__contains__, home)
+        decoded = decode(batch.topic, records, wall_ms, self._money, known, home)
         await self._load(segmenter, decoded.unknown)
-        await self._turn_away(decoded)
+        if away := turned_away(decoded):
+            await self._send(away)
         write, samples = segmenter.compute(decoded, self._now_ms(), wall_ms, self.snapshot)
         write.topic, write.topic_id = batch.topic, self._topic_ids.get(batch.topic, "")
         write.start, write.end = segmenter.ends.get(batch.topic), batch.end
@@ -190,22 +178,11 @@ class Pipeline:
             self.meter.events += len(decoded.events)
             self.meter.rejected += len(decoded.rejected)
             if samples:
-                await self._send([_sample(name, wall_ms, x.tolist()) for name, x in samples])
+                await self._send([sample(name, wall_ms, x) for name, x in samples])
 
     async def _load(self, segmenter: Segmenter, customers: Sequence[str]) -> None:
         if customers:
-            segmenter.table.load(customers, await self.store.load(customers))
-
-    async def _turn_away(self, decoded: Decoded) -> None:
-        """Records that are not applied here are safe elsewhere before the offset moves on."""
-        messages = [
-            Message(decoded.topic, record.key, record.value, partition)
-            for record, partition in decoded.misplaced
-        ]
-        for rejected in decoded.rejected:
-            messages.append(_dead_letter(rejected.record, rejected.reason, rejected.detail))
-        if messages:
-            await self._send(messages)
+            segmenter.load(customers, await self.store.load(customers))
 
     async def _commit(self, segmenter: Segmenter, write: Write) -> bool:
         write.writer = f"{self.worker}:{next(self._serial)}"
@@ -221,68 +198,64 @@ class Pipeline:
             return False
         segmenter.writer = write.writer
         self.meter.batches += 1
-        self.meter.last_applied = time.monotonic()
         return True
 
     async def _resync(self, segmenter: Segmenter) -> None:
-        segmenter.table.clear()
-        segmenter.codes.forget()
+        segmenter.distrust()
         await self._read_positions(segmenter)
-        await self._rewind(
-            {
-                (topic, segmenter.partition): self.expected(segmenter, topic)
-                for topic in EVENT_TOPICS
-            }
-        )
+        places = [(topic, segmenter.partition) for topic in EVENT_TOPICS]
+        await self._rewind({place: self.expected(*place) for place in places})
 
     async def _read_positions(self, segmenter: Segmenter) -> None:
         positions = await self.store.positions(segmenter.partition)
         for topic, stored_id in positions.topic_ids.items():
             known = self._topic_ids.get(topic, "")
             if stored_id and known and stored_id != known:
-                raise OffsetError(
-                    f"topic {topic!r} was deleted and created anew: Redis has offsets of "
-                    f"{stored_id}, Kafka has {known}. Delete agos:{{*}}:offsets to read the new "
-                    "topic from its beginning on top of the customers as they are"
-                )
+                raise recreated(topic, stored_id, known)
         segmenter.reset(dict(positions.offsets), positions.writer)
 
+    async def _check_log(self, batch: Batch) -> None:
+        """Holes are fine; a log that begins later or earlier than where we were is not.
 
-def _check_inside(place: Place, stored: int | None, first: int, end: int) -> None:
-    if stored is None or first <= stored <= end:
-        return
-    what = (
-        "events have expired before they were applied"
-        if stored < first
-        else ("the topic was created anew, or Kafka lost events")
+        The consumer silently begins anew at the log's start when its position is outside.
+        """
+        if batch.start is None or batch.records[0].offset == batch.start:
+            return
+        place = (batch.topic, batch.partition)
+        if batch.records[0].offset < batch.start:
+            raise OffsetError(
+                f"{place[0]}-{place[1]}: offset {batch.start} was to be read next and the log "
+                f"began again at {batch.records[0].offset}: the topic was created anew or "
+                "Kafka lost events"
+            )
+        _check_kept(place, batch.start, await self._first_offset(place))
+
+
+def recreated(topic: str, stored_id: str, known_id: str) -> OffsetError:
+    """The error for a topic that is another one than the stored offsets are of."""
+    return OffsetError(
+        f"topic {topic!r} was deleted and created anew: Redis has offsets of {stored_id}, Kafka "
+        f"has {known_id}. To go on with the customers as they are, delete the offsets hashes "
+        "(agos:{0}:offsets and so on): the new topic is then read from its beginning"
     )
-    raise OffsetError(
-        f"{place[0]}-{place[1]}: the next offset to apply is {stored}, expected {first} to {end} "
-        f"({what})"
-    )
 
 
-def _dead_letter(record: object, reason: str, detail: str) -> Message:
-    topic, partition, offset = record.topic, record.partition, record.offset  # type: ignore[attr-defined]
-    letter = DeadLetter.model_construct(
-        letter_id=f"{topic}-{partition}@{offset}",
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        reason=reason,
-        detail=detail,
-        rejected_at=_wall_ms(),
-        key=record.key,  # type: ignore[attr-defined]
-        value=record.value,  # type: ignore[attr-defined]
-    )
-    return Message(DEAD_LETTERS, record.key, letter.model_dump_json().encode())  # type: ignore[attr-defined]
+@contextmanager
+def _distrusted_on_error(segmenter: Segmenter) -> Iterator[None]:
+    """Whatever breaks off between computing and writing leaves states that Redis may not have."""
+    try:
+        yield
+    except BaseException:
+        segmenter.distrust()
+        raise
 
 
-def _sample(customer: str, at_ms: int, x: list[float]) -> Message:
-    sample = ModelSample.model_construct(
-        customer=customer, at=at_ms, features_version=FEATURES_VERSION, x=x
-    )
-    return Message(MODEL_SAMPLES, customer.encode(), sample.model_dump_json().encode(), 0)
+def _check_kept(place: Place, position: int, first: int) -> None:
+    if position < first:
+        raise OffsetError(
+            f"{place[0]}-{place[1]}: the next offset to apply is {position}, and the log begins "
+            f"at {first}: {first - position} events expired before they were applied"
+        )
 
 
 def _wall_ms() -> int:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Sequence
 
-from stream.pipeline import Message, Send
+from stream.outbox import Message, Send
 from stream.store import keys
 from stream.store.store import Store
 from stream.topics import SEGMENT_CHANGES, partitions_of
@@ -23,25 +23,25 @@ class Relay:
 
     def __init__(self, store: Store, send: Send, partitions: int) -> None:
         self._store, self._send, self._partitions = store, send, partitions
-        self._cursor: str | None = None
-
-    async def start(self) -> None:
-        """Find the place where the last relay stopped."""
-        raw = await self._store.wait_out(lambda: self._store.redis.hget(keys.RELAY, "cursor"))
-        self._cursor = raw.decode() if raw else "0-0"
 
     async def step(self) -> int:
         """Copy what is new, at most a thousand; how many were copied."""
         redis = self._store.redis
+        # Asked for each time: a Redis that was rolled back has rolled back the place as well.
+        raw = await self._store.wait_out(lambda: redis.hget(keys.RELAY, "cursor"))
+        after = raw.decode() if raw else "0-0"
         entries = await self._store.wait_out(
-            lambda: redis.xrange(keys.CHANGES, f"({self._cursor}", "+", count=_MOST)
+            lambda: redis.xrange(keys.CHANGES, after, "+", count=_MOST)
         )
+        if entries and entries[0][0].decode() == after:
+            del entries[0]
+        elif entries and raw:
+            log.warning("changes after %s were trimmed before they were copied", after)
         if not entries:
             return 0
         await self._send(_messages([fields for _, fields in entries], self._partitions))
         last = entries[-1][0].decode()
         await self._store.wait_out(lambda: redis.hset(keys.RELAY, "cursor", last))
-        self._cursor = last
         return len(entries)
 
 
@@ -52,5 +52,5 @@ def _messages(entries: Sequence[dict[bytes, bytes]], partitions: int) -> list[Me
         record = {name.decode(): value.decode() for name, value in fields.items()}
         numbers = {name: int(record[name]) for name in _NUMBERS if name in record}
         value = json.dumps(record | numbers, ensure_ascii=False).encode()
-        messages.append(Message(SEGMENT_CHANGES, fields[b"customer"], value, partition))
+        messages.append(Message(SEGMENT_CHANGES, partition, fields[b"customer"], value))
     return messages

@@ -21,6 +21,11 @@ class Review:
         self._cursor: int | None = None
         self._again = False
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a pass is going on."""
+        return self._cursor is not None
+
     def request(self) -> None:
         """Begin a pass; if one is under way, another follows."""
         if self._cursor is None:

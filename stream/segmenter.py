@@ -17,6 +17,8 @@ from stream.topics import PURCHASES
 
 _CORE = ("events", "last_seen", "version", "confidence")
 _MONEY = ("orders", "spend")
+#: Samples of one batch at most.
+_MOST_SAMPLES = 100
 _ALL = (*_CORE, *_MONEY, "first_seen", "cluster", "cluster_name", "segments")
 
 
@@ -43,6 +45,20 @@ class Segmenter:
         self.writer = ""
         self.newest_ms = 0
 
+    def load(self, customers: Sequence[str], stored: Sequence[bytes | None]) -> None:
+        """Take customers into the table as Redis has them."""
+        start = len(self.table)
+        self.table.load(customers, stored)
+        self.newest_ms = max(
+            self.newest_ms, int(self.table.rows["last_seen_ms"][start : len(self.table)].max())
+        )
+
+    def distrust(self) -> None:
+        """Forget everything: a write may or may not have happened. The next one will miss."""
+        self.table.clear()
+        self.codes.forget()
+        self.writer = "unknown"
+
     def reset(self, ends: dict[str, int], writer: str) -> None:
         """Start again from what Redis says."""
         if writer != self.writer:
@@ -63,17 +79,18 @@ class Segmenter:
         if not decoded.events:
             return write, []
         batch = columns(decoded, self.table.index, self.codes)
-        rows, fresh = fold(self.table, batch)
-        applied = int(fresh.sum())
+        folded = fold(self.table, batch)
+        rows = folded.rows
+        applied = int(folded.fresh.sum())
         _add(write, "applied", applied)
-        _add(write, "duplicates", len(fresh) - applied)
+        _add(write, "duplicates", len(folded.fresh) - applied)
         self.table.touch(rows)
         self.newest_ms = max(self.newest_ms, int(batch.at_ms.max()))
         offsets = np.zeros(len(self.table), np.int64)
         offsets[batch.rows] = decoded.offsets
         now = self.newest_ms if now_ms is None else now_ms
         money = decoded.topic == PURCHASES
-        x = self._decide(write, rows, offsets[rows], now, snapshot, "event", money)
+        x = self._decide(write, rows, folded.older, offsets[rows], now, snapshot, "event", money)
         return write, self._samples(rows, x, snapshot)
 
     def review(
@@ -95,7 +112,8 @@ class Segmenter:
         rows = rows[ids != self.table.rows["cluster"][rows]]
         if len(rows):
             self.table.rows["version"][rows] += 1
-            self._decide(write, rows, np.zeros(0, np.int64), now, snapshot, cause, False)
+            none, everybody = np.zeros(0, np.int64), np.ones(len(rows), bool)
+            self._decide(write, rows, everybody, none, now, snapshot, cause, False)
         return write
 
     def blank(self, wall_ms: int, snapshot: Snapshot | None) -> Write:
@@ -112,6 +130,7 @@ class Segmenter:
         self,
         write: Write,
         rows: NDArray[np.int64],
+        full: NDArray[np.bool_],
         offsets: NDArray[np.int64],
         now_ms: int,
         snapshot: Snapshot | None,
@@ -122,10 +141,8 @@ class Segmenter:
         x = vectors(state, now_ms)
         at_ms = state["last_seen_ms"] if cause == "event" else np.full(len(rows), now_ms)
         clusters = assign_clusters(self.table, rows, x, snapshot, at_ms, cause)
-        full = state["version"] == 1
+        full = full.copy()
         full[clusters.moved] = True
-        if cause != "event":
-            full[:] = True
         self._group(write, rows, offsets, full, clusters, snapshot, money)
         write.changes = [change.encoded() for change in clusters.changes]
         write.memberships = _memberships(clusters.changes)
@@ -189,7 +206,11 @@ class Segmenter:
     ) -> list[tuple[str, NDArray[np.float64]]]:
         rate = snapshot.panel_rate if snapshot else 1.0
         names = self.table.names
-        chosen = np.flatnonzero(self.table.panel[rows] < rate)
+        places = self.table.panel[rows]
+        chosen = np.flatnonzero(places < rate)
+        if len(chosen) > _MOST_SAMPLES:
+            # The lowest stay in the panel whatever its share becomes.
+            chosen = chosen[np.argpartition(places[chosen], _MOST_SAMPLES)[:_MOST_SAMPLES]]
         return [(names[rows[i]], x[i]) for i in chosen.tolist()]
 
 

@@ -21,6 +21,10 @@ REFERENCE_RATES_USD = {
 }
 
 
+#: So that the largest amount still fits the totals.
+_LARGEST_RATE = 1e4
+
+
 class Settings(BaseSettings):
     """Frozen settings; `Settings()` reads the environment, arguments override it."""
 
@@ -71,7 +75,10 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {name.strip(): float(rate) for name, _, rate in pairs}
+        rates = {name.strip(): float(rate) for name, _, rate in pairs}
+        if wrong := {name: rate for name, rate in rates.items() if not 0 < rate <= _LARGEST_RATE}:
+            raise ValueError(f"rates must be above 0 and at most {_LARGEST_RATE:g}, not {wrong}")
+        return rates
 
     def exchange_rates(self) -> dict[str, float]:
         """Currency → value of one unit in the base currency."""

@@ -54,7 +54,7 @@ class Training:
         """Next offset of `model-samples` to learn from."""
         return self._end
 
-    async def assign(self, first: int, end: int) -> int:
+    async def assign(self, first: int) -> int:
         """Become the trainer; from which offset to read.
 
         Samples are only good for learning, so those that have expired are passed over.
@@ -68,7 +68,7 @@ class Training:
                 )
             self._trainer = self._revive(self._stored.state)
             stored = self._stored.offset
-            self._end = first if stored is None else min(max(stored, first), end)
+            self._end = first if stored is None else max(stored, first)
             return self._end
 
     def leave(self) -> None:

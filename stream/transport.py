@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import aiokafka
+from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -37,6 +38,24 @@ class Batch:
     start: int | None
     end: int
     records: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """End of a partition's log, the consumer's position, and where the last batch ended."""
+
+    end: int
+    position: int
+    handed_over: int | None
+
+    def lag(self, applied: int) -> int:
+        """Events that wait, given the next offset to apply.
+
+        Behind the last event the log may hold markers that are no events: what is read to the
+        end and applied as far as it was handed over has no lag.
+        """
+        done = self.handed_over is not None and applied >= self.handed_over
+        return 0 if done and self.position >= self.end else max(0, self.end - applied)
 
 
 class _ReadOffsets(defaultdict[TP, int | None]):
@@ -94,14 +113,28 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def commit_quietly(self, offsets: Mapping[TP, int]) -> None:
         """Tell Kafka the applied offsets, for tools that show lag. Redis has the truth."""
-        await self.call_thread(self._ensure_consumer().commit, dict(offsets))
+        await self.call_thread(
+            self._ensure_consumer().commit,
+            {TopicPartition(*tp): offset for tp, offset in offsets.items()},
+        )
 
-    async def log_ends(self, partitions: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
-        """First offset and end of the log of each partition."""
-        consumer, tps = self._ensure_consumer(), list(partitions)
-        first = await self.call_thread(consumer.beginning_offsets, tps)
-        end = await self.call_thread(consumer.end_offsets, tps)
-        return {TP(tp.topic, tp.partition): (first[tp], end[tp]) for tp in tps}
+    async def log_starts(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
+        """First offset that the log of each partition still has."""
+        first = await self.call_thread(self._ensure_consumer().beginning_offsets, list(partitions))
+        return {TP(*tp): offset for tp, offset in first.items()}
+
+    async def reach(self, partitions: Iterable[TP]) -> Mapping[TP, Reach]:
+        """How far each log goes and how far it has been read."""
+        reach: Mapping[TP, Reach] = await self.call_thread(self._reach, list(partitions))
+        return reach
+
+    async def _reach(self, partitions: list[TP]) -> Mapping[TP, Reach]:
+        consumer = self._ensure_consumer()
+        ends = await consumer.end_offsets(partitions)
+        return {
+            TP(*tp): Reach(end, await consumer.position(tp), self._ends.get(TP(*tp)))
+            for tp, end in ends.items()
+        }
 
 
 class Consumer(driver.Consumer):
@@ -138,9 +171,14 @@ class Consumer(driver.Consumer):
         if ours:
             await self._thread.commit_quietly(ours)
 
-    async def log_ends(self, partitions: Iterable[TP]) -> Mapping[TP, tuple[int, int]]:
-        """First offset and end of the log of each partition."""
-        return await self._thread.log_ends(partitions)
+    async def log_starts(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
+        """First offset that the log of each partition still has."""
+        return await self._thread.log_starts(partitions)
+
+    async def reach(self, partitions: Iterable[TP]) -> Mapping[TP, Reach]:
+        """How far the logs of partitions that are ours go, and how far they have been read."""
+        assigned = self.assignment()
+        return await self._thread.reach(tp for tp in partitions if tp in assigned)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Messages of one fetch: a batch is one message."""

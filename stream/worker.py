@@ -2,19 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from faust import Worker
 
 from stream import admin
-from stream.agents import assemble
+from stream.agents import Crew, assemble
 from stream.errors import AgosError
 from stream.settings import Settings
 from stream.store.store import opened
 
 log = logging.getLogger(__name__)
-
-#: Seconds that a graceful stop may take before the process ends anyway.
-_GRACE_SECONDS = 4.5
 
 
 def run(settings: Settings) -> int:
@@ -36,6 +34,8 @@ def run(settings: Settings) -> int:
     loop.run_until_complete(_check_store(settings))
     app, crew = assemble(settings, topic_ids)
     worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
+    finish = _finish(crew)
+    app.on_before_shutdown.connect(finish)
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:
@@ -44,6 +44,13 @@ def run(settings: Settings) -> int:
     except AgosError:
         failed = True
     return 1 if failed or crew.failure is not None else 0
+
+
+def _finish(crew: Crew) -> Callable[..., Awaitable[None]]:
+    async def finish(*_: object, **__: object) -> None:
+        await crew.finish()
+
+    return finish
 
 
 async def _check_store(settings: Settings) -> None:

@@ -70,7 +70,7 @@ class ModelStore:
             after.state,
             after.topic_id,
         ]
-        fields = _model_fields(snapshot) if snapshot else {}
+        fields = {"publication": after.writer, **_model_fields(snapshot)} if snapshot else {}
         described = _segments(snapshot) if snapshot else {}
         for mapping in (fields, described):
             args.append(len(mapping))
@@ -81,21 +81,21 @@ class ModelStore:
         done, _, writer = await self._store.wait_out(lambda: self._train(names, args))
         return bool(done) or writer == after.writer.encode()
 
-    async def snapshot(self, version: int) -> Snapshot | None:
-        """The published snapshot, if it is another version than `version`.
+    async def snapshot(self, known: str) -> tuple[str, Snapshot | None]:
+        """Token of the published snapshot, and the snapshot if its token is not `known`.
 
         Raises
         ------
         StoreError
             If it cannot be read.
         """
-        raw = await self._store.wait_out(
-            lambda: self._store.redis.hmget(keys.MODEL, ("version", "snapshot"))
-        )
-        if raw[0] is None or int(raw[0]) == version:
-            return None
+        raw = await self._store.wait_out(lambda: self._store.redis.hget(keys.MODEL, "publication"))
+        token = raw.decode() if raw else ""
+        if token in ("", known):
+            return token, None
+        text = await self._store.wait_out(lambda: self._store.redis.hget(keys.MODEL, "snapshot"))
         try:
-            return Snapshot.from_json(raw[1])
+            return token, Snapshot.from_json(text)
         except InvalidSnapshot as error:
             raise StoreError(f"{keys.MODEL}: {error}") from None
 

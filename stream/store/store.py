@@ -1,6 +1,7 @@
 """The worker's side of Redis: read states and positions, write one batch atomically."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,15 +9,18 @@ from importlib import resources
 from typing import Any
 
 import redis.exceptions
-from redis.asyncio import Redis, Sentinel
+from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.connection import HiredisRespSerializer
 
 from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.write import Write
+
+log = logging.getLogger(__name__)
 
 #: Errors after which the same call may succeed: the server is away, loading, failing over,
 #: out of memory or out of disk.
@@ -49,6 +53,22 @@ class Applied:
     writer: str
 
 
+class _Packing:
+    """A connection that packs commands in C: a batch has tens of thousands of arguments."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        packed: list[bytes] = HiredisRespSerializer().pack(*args)
+        return packed
+
+
+class _PackingConnection(_Packing, Connection):
+    pass
+
+
+class _PackingSSLConnection(_Packing, SSLConnection):
+    pass
+
+
 def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = False) -> Redis:
     """Redis client of these settings; it never retries by itself."""
     options: dict[str, Any] = {
@@ -70,6 +90,8 @@ def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = F
         )
         master: Redis = sentinel.master_for(settings.redis_sentinel, **options)
         return master
+    encrypted = settings.redis.startswith("rediss:")
+    options["connection_class"] = _PackingSSLConnection if encrypted else _PackingConnection
     return Redis.from_url(settings.redis, **options)
 
 
@@ -179,7 +201,8 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
     """A checked store that is closed in the end."""
     store = Store(settings)
     try:
-        await store.check()
+        for warning in await store.check():
+            log.warning("%s", warning)
         yield store
     finally:
         await store.close()

@@ -1,0 +1,1 @@
+"""Measurements of `scripts/bench`; each figure is a ratio within one run."""

@@ -1,0 +1,123 @@
+"""Broker, Redis, backlog and workers for a measurement."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from stream import admin
+from stream.local import EmbeddedBroker, EmbeddedRedis
+from stream.producer import producer
+from stream.settings import Settings, load
+from stream.simulator import Simulator
+from stream.store import keys
+from stream.topics import EVENT_TOPICS, partitions_of
+
+NOOP = Path(__file__).with_name("noop.py")
+
+
+@contextmanager
+def ground(**settings: Any) -> Iterator[tuple[Settings, redis.Redis]]:
+    """Fresh embedded broker and Redis with topics."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker())
+        server = stack.enter_context(EmbeddedRedis())
+        chosen = load(
+            kafka=broker.address, redis=server.address, kafka_session_timeout=6.0, **settings
+        )
+        admin.create(chosen)
+        client = redis.Redis.from_url(chosen.redis, protocol=2)
+        stack.callback(client.close)
+        yield chosen, client
+
+
+def fill(settings: Settings, events: int, customers: int, seed: int) -> None:
+    """Put a simulated backlog into the event topics."""
+    shop = Simulator.backlog(customers, seed, events, time.time_ns() // 1_000_000)
+    sender = producer(settings, linger_ms=50)
+    chunk: list[tuple[str, bytes, bytes]] = []
+    encoded = shop.encoded()
+    for _ in range(events):
+        chunk.append(next(encoded))
+        if len(chunk) == 5_000:
+            _send(sender, chunk, settings.partitions)
+            chunk.clear()
+    _send(sender, chunk, settings.partitions)
+    sender.close()
+
+
+def _send(sender: Any, chunk: list[tuple[str, bytes, bytes]], partitions: int) -> None:
+    owners = partitions_of([key for _, key, _ in chunk], partitions).tolist()
+    for (topic, key, value), partition in zip(chunk, owners, strict=True):
+        sender.send(topic, value, key=key, partition=partition)
+    sender.flush()
+
+
+@contextmanager
+def worker(settings: Settings, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process of these settings."""
+    environment = {
+        **os.environ,
+        "AGOS_KAFKA": settings.kafka,
+        "AGOS_REDIS": settings.redis,
+        "AGOS_KAFKA_SESSION_TIMEOUT": str(settings.kafka_session_timeout),
+        "AGOS_PARTITIONS": str(settings.partitions),
+        "AGOS_LOG": "warning",
+        **extra,
+    }
+    code = "import sys, stream.worker as w, stream.settings as s; sys.exit(w.run(s.load()))"
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def applied(client: redis.Redis, partitions: int) -> int:
+    """Events whose offsets Redis has applied, of all topics."""
+    pipe = client.pipeline(transaction=False)
+    for partition in range(partitions):
+        pipe.hmget(keys.offsets(partition), *EVENT_TOPICS)
+    return sum(int(value) for row in pipe.execute() for value in row if value)
+
+
+def drain_rate(
+    client: redis.Redis,
+    process: subprocess.Popen[bytes],
+    partitions: int,
+    total: int,
+    limit_seconds: float,
+) -> float:
+    """Events per second from the first applied batch to the last."""
+    deadline = time.monotonic() + limit_seconds
+    first: tuple[float, int] | None = None
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the worker ended with {process.returncode}")
+        now, done = time.perf_counter(), applied(client, partitions)
+        if first is None and done:
+            first = (now, done)
+        if first is not None and done >= total:
+            return (done - first[1]) / (now - first[0])
+        time.sleep(0.02)
+    raise TimeoutError(f"{applied(client, partitions)} of {total} events in {limit_seconds} s")
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    packages = ("faust-streaming", "aiokafka", "redis", "river", "numpy")
+    return {
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        "system": platform.system(),
+        **{name: version(name) for name in packages},
+    }
