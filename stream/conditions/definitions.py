@@ -137,14 +137,14 @@ class Definitions:
         touched = memory.pop(TOUCHED, ())
         due = earliest(dues)
         work = self._plan.work(touched, changed)
-        indexes = work.given(memberships)
+        indexes = work.given(memberships, memory[STATES])
         if not indexes and due > now_ms:
             return Verdict((), memberships, due if due < NEVER else None)
         view = View(memory[STATES], facts, now_ms, dict(memberships), self._names)
         changes: list[Change] = []
         if due <= now_ms:
             self._evaluation.catch_up(view, dues, changes)
-            indexes = work.given(view.members)
+            indexes = work.given(view.members, view.states)
         cause: Cause = "model" if changed == Changed.CLUSTER and not touched else "event"
         self._evaluation.run(view, indexes, dues, changes, cause)
         return _verdict(memory, view, dues, changes)

@@ -37,7 +37,7 @@ class Evaluation:
             if turn > 0:
                 if entered_ms is None:
                     members[name] = entered_ms = now_ms
-                    changes.append(self._entered(segment, view, cause))
+                    changes.append(self._entered(segment, view, cause, turn))
                     self._spread(i, work)
                 next_ms = max(turn, entered_ms + stay_ms) if stay_ms else turn
             elif entered_ms is None:
@@ -46,7 +46,7 @@ class Evaluation:
                 next_ms = entered_ms + stay_ms
             else:
                 del members[name]
-                reason = segment.when.reason(view)
+                reason = "" if view.projecting else segment.when.reason(view)
                 changes.append(Change(name, "left", now_ms, cause, reason, None))
                 self._spread(i, work)
                 next_ms = -turn
@@ -70,28 +70,43 @@ class Evaluation:
             if dependent not in work:
                 insort(work, dependent)
 
-    def _entered(self, segment: Segment, view: View, cause: Cause) -> Change:
+    def _entered(self, segment: Segment, view: View, cause: Cause, turn: int) -> Change:
         if view.projecting:
             return Change(segment.id, "entered", view.now_ms, cause, "", None)
-        reason = segment.when.reason(view)
-        return Change(segment.id, "entered", view.now_ms, cause, reason, self._end(segment, view))
-
-    def _end(self, segment: Segment, view: View) -> int | None:
-        """When the customer leaves the segment if nothing but time goes on."""
         upstream = self._upstream[segment.id]
-        members = dict(view.members)
-        future = View(view.states, view.facts, view.now_ms, members, view.names, projecting=True)
-        dues: Dues = {}
-        while segment.id in members:
-            self._look(future, upstream, dues)
-            due = earliest(dues)
-            if segment.id in members and due == NEVER:
-                return None
-            if segment.id in members:
-                future.now_ms = due
-        return future.now_ms
+        alone = len(upstream) == 1
+        end_ms = _end_alone(segment, view, turn) if alone else self._end(segment, view, upstream)
+        reason = segment.when.reason(view)
+        return Change(segment.id, "entered", view.now_ms, cause, reason, end_ms)
 
-    def _look(self, view: View, indexes: Sequence[int], dues: Dues) -> None:
-        # Only what the segment needs: nothing spreads beyond, as all of it is looked at.
-        for i in indexes:
-            self.run(view, [i], dues, [], "time")
+    def _end(self, segment: Segment, view: View, upstream: Sequence[int]) -> int | None:
+        """When the customer leaves the segment if nothing but time goes on."""
+        future = _future(view)
+        dues: Dues = {}
+        while True:
+            # All that the segment needs, one by one: so nothing spreads beyond.
+            for i in upstream:
+                self.run(future, [i], dues, [], "time")
+            if segment.id not in future.members:
+                return future.now_ms
+            future.now_ms = earliest(dues)
+            if future.now_ms == NEVER:
+                return None
+
+
+def _end_alone(segment: Segment, view: View, turn: int) -> int | None:
+    """The same for a segment that needs no other; it was entered now."""
+    future = _future(view)
+    due = max(turn, view.now_ms + segment.stay_at_least_ms)
+    while due < NEVER:
+        future.now_ms = due
+        turn = segment.when.turn(future)
+        if turn < 0:
+            return due
+        due = turn
+    return None
+
+
+def _future(view: View) -> View:
+    members = dict(view.members)
+    return View(view.states, view.facts, view.now_ms, members, view.names, projecting=True)

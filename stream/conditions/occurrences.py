@@ -39,19 +39,22 @@ class CountWithin(Leaf):
     high: int | None
     within_ms: int
     keeper: Times = field(init=False)
+    _key: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # One more than the test needs tells "3 times" from "3 times and more".
         needed = self.high + 1 if self.high is not None else self.low + (self.low > 1)
         depth = next(depth for depth in DEPTHS if depth >= needed)
-        object.__setattr__(self, "keeper", Times(self.selection, depth))
+        keeper = Times(self.selection, depth)
+        object.__setattr__(self, "keeper", keeper)
+        object.__setattr__(self, "_key", keeper.key)
 
     @property
     def growth(self) -> int:
         return _growth(self.low, self.high)
 
     def turn(self, view: View) -> int:
-        times = view.states.get(self.keeper.key, ())
+        times = view.states.get(self._key, ())
         now, within, low, high = view.now_ms, self.within_ms, self.low, self.high
         if high is not None and len(times) > high:
             surplus_ends: int = times[-high - 1] + within

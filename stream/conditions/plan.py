@@ -6,6 +6,7 @@ from typing import Any
 
 from stream.conditions.conditions import Condition, Not, walk
 from stream.conditions.keepers import Chain, Keeper
+from stream.conditions.occurrences import CountWithin
 from stream.conditions.segments import Segment, needs
 from stream.conditions.selection import ANY_EVENT, Happening, Selection
 from stream.conditions.values import Among
@@ -119,16 +120,24 @@ def growth_of(segment: Segment) -> dict[str, int]:
 @dataclass(frozen=True, slots=True)
 class Work:
     """Segments to look at, by index: all of `always`, and of the others only those where it
-    can matter, non-members of `letting_in` and members of `letting_out` (index, id)."""
+    can matter, non-members of `letting_in` and members of `letting_out` (index, id).
+
+    `counting` are those of `letting_in` that also need a number of events (index, id, key,
+    number).
+    """
 
     always: tuple[int, ...]
     letting_in: tuple[tuple[int, str], ...]
     letting_out: tuple[tuple[int, str], ...]
+    counting: tuple[tuple[int, str, str, int], ...]
 
-    def given(self, members: Mapping[str, int]) -> list[int]:
+    def given(self, members: Mapping[str, int], states: Mapping[str, Any]) -> list[int]:
         """Indexes in ascending order, so that each segment comes after those it needs."""
         work = [*self.always]
         work += [i for i, name in self.letting_in if name not in members]
+        for i, name, key, needed in self.counting:
+            if name not in members and len(states.get(key, ())) >= needed:
+                work.append(i)
         work += [i for i, name in self.letting_out if name in members]
         work.sort()
         return work
@@ -141,6 +150,11 @@ class Plan:
         self._ids = [segment.id for segment in segments]
         self._by_key: dict[str, dict[int, int]] = {}
         self._by_fact: dict[int, set[int]] = {fact: set() for fact in Changed.EACH}
+        self._counting = {
+            i: (leaf.keeper.key, leaf.low)
+            for i, segment in enumerate(segments)
+            if isinstance(leaf := segment.when, CountWithin) and leaf.low > 1
+        }
         self._remembered: dict[tuple[Any, ...], Work] = {}
         for i, segment in enumerate(segments):
             for key, growth in growth_of(segment).items():
@@ -169,10 +183,13 @@ class Plan:
             if fact & changed:
                 towards |= dict.fromkeys(indexes, 0)
         chosen = {sign: sorted(i for i in towards if towards[i] == sign) for sign in (-1, 0, 1)}
-        letting_in, letting_out = (
-            tuple((i, self._ids[i]) for i in chosen[sign]) for sign in (1, -1)
+        counting = {i: self._counting[i] for i in chosen[1] if i in self._counting}
+        return Work(
+            tuple(chosen[0]),
+            tuple((i, self._ids[i]) for i in chosen[1] if i not in counting),
+            tuple((i, self._ids[i]) for i in chosen[-1]),
+            tuple((i, self._ids[i], *needed) for i, needed in counting.items()),
         )
-        return Work(tuple(chosen[0]), letting_in, letting_out)
 
 
 def dependents_of(segments: Sequence[Segment]) -> list[tuple[int, ...]]:

@@ -1,7 +1,7 @@
 """Which events a condition is about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stream.conditions.values import Test, lookup
@@ -40,10 +40,20 @@ class Selection:
 
     names: tuple[str, ...]
     where: tuple[tuple[str, Test], ...] = ()
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = " or ".join("any event" if n == ANY_EVENT else n for n in self.names)
+        tests = ", ".join(f"{name} {test.text()}" for name, test in self.where)
+        object.__setattr__(self, "_text", f"{names} ({tests})" if tests else names)
 
     def takes(self, event: Happening) -> bool:
         """Whether the event, which has one of the names, passes the tests."""
-        return all(test.passes(event.get(name)) for name, test in self.where)
+        # A generator would take twice as long.
+        for name, test in self.where:
+            if not test.passes(event.get(name)):
+                return False
+        return True
 
     def canonical(self) -> tuple[Any, ...]:
         tests = sorted(((name, test.canonical()) for name, test in self.where), key=repr)
@@ -51,9 +61,7 @@ class Selection:
 
     def text(self) -> str:
         """`Product Viewed (category is "shoes")`."""
-        names = " or ".join("any event" if n == ANY_EVENT else n for n in self.names)
-        tests = ", ".join(f"{name} {test.text()}" for name, test in self.where)
-        return f"{names} ({tests})" if tests else names
+        return self._text
 
 
 def purchase_event(total_minor: int, currency: str, items: list[Any]) -> tuple[str, dict[str, Any]]:
@@ -63,7 +71,7 @@ def purchase_event(total_minor: int, currency: str, items: list[Any]) -> tuple[s
     """
     name = ORDER_COMPLETED if total_minor >= 0 else ORDER_REFUNDED
     properties: dict[str, Any] = {TOTAL: total_minor / MINOR_PER_UNIT, "currency": currency}
-    for field in ("category", "product_id"):
-        values = [getattr(item, field) for item in items]
-        properties[field] = list(dict.fromkeys(v for v in values if v is not None))
+    for name_of in ("category", "product_id"):
+        values = [getattr(item, name_of) for item in items]
+        properties[name_of] = list(dict.fromkeys(v for v in values if v is not None))
     return name, properties

@@ -159,10 +159,12 @@ class Bounds:
         object.__setattr__(self, "_float_high", high)
 
     def passes(self, value: Any) -> bool:
-        return _any(value, self._inside)
+        if type(value) is list or type(value) is tuple:
+            return any(self._inside(item) for item in value)
+        return self._inside(value)
 
     def _inside(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if type(value) is not float and type(value) is not int:
             return False
         # Both sides were rounded from decimal text, so equal text stays equal.
         low, high = self._float_low, self._float_high

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -39,14 +40,21 @@ def duration(ms: int) -> str:
     raise AssertionError(ms)
 
 
+@lru_cache(maxsize=4_096)
+def _day(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%d")
+
+
 def date(at_ms: int) -> str:
     """Day in UTC: `2026-11-21`."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d")
+    return _day(at_ms // DAY_MS)
 
 
 def moment(at_ms: int) -> str:
     """Moment in UTC, to the second: `2026-11-21 14:03:09 UTC`."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    seconds = at_ms % DAY_MS // SECOND_MS
+    minutes = seconds // 60
+    return f"{date(at_ms)} {minutes // 60:02}:{minutes % 60:02}:{seconds % 60:02} UTC"
 
 
 def when(at_ms: int, span_ms: int | None) -> str:
