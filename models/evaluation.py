@@ -19,7 +19,7 @@ from models.streams import PersonaStream, Scenario
 from models.trainer import Trainer
 
 CHECKPOINT = 10_000
-TICK = 2_000
+TICK = 1_000
 BATCH = 500
 #: Batch k-means is the best of so many starts.
 STARTS = 20

@@ -20,9 +20,9 @@ SAME = 1 / 3
 #: A segment that supplied at least so much of a new one is a parent; so much makes it the only.
 PARENT, ONLY = 0.25, 0.6
 #: Past ids are between one and two of these many ticks old.
-MEMORY_TICKS = 20
+MEMORY_TICKS = 40
 #: For so long the child of a segment that vanishes may turn out to be that segment, moved.
-HEIR_TICKS = 120
+HEIR_TICKS = 240
 
 
 class Memory:
@@ -49,6 +49,12 @@ class Memory:
         source = self._then or self._lately
         return np.array([source.get(name, UNASSIGNED) for name in customers], dtype=np.int64)
 
+    def relabel(self, customers: Iterable[str], ids: Ints, young: set[int]) -> None:
+        """Customers that are now in a young segment were always in it, so that it can be known."""
+        for name, i in zip(customers, ids.tolist(), strict=True):
+            if i in young:
+                self._then[name] = self._lately[name] = i
+
     def parts(self) -> tuple[int, dict[str, int], dict[str, int]]:
         """The arguments that make such a memory again."""
         return self.ticks, self._then, self._lately
@@ -69,64 +75,85 @@ def overlap(old: Ints, new: Ints, olds: int, news: int) -> F64:
     return flat.reshape(olds, news).astype(np.float64)
 
 
-def matched(old_ids: Sequence[int], shared: F64) -> list[int]:
-    """The old id of each new row, 0 for a new segment.
+def matched(shared: F64) -> dict[int, int]:
+    """New row → old row, so that the shared customers are most; unlike pairs are left out.
 
     Parameters
     ----------
-    old_ids
-        Of the rows of `shared`.
     shared
         Customers in each pair, shape (old, new), of the same customers divided twice.
     """
     sizes_old, sizes_new = shared.sum(axis=1), shared.sum(axis=0)
     union = sizes_old[:, None] + sizes_new[None, :] - shared
     jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    ids = [0] * shared.shape[1]
-    for i, j in zip(*linear_sum_assignment(-jaccard), strict=True):
-        if jaccard[i, j] >= SAME:
-            ids[j] = old_ids[i]
-    return ids
+    pairs = zip(*linear_sum_assignment(-jaccard), strict=True)
+    return {int(new): int(old) for old, new in pairs if jaccard[old, new] >= SAME}
 
 
 def trace(
-    old_ids: Sequence[int], shared: F64, past: Ints, now: Ints, next_id: int, heirs: dict[int, int]
-) -> Lineage:
+    old_ids: Sequence[int], old: Ints, past: Ints, now: Ints, k: int, next_id: int,
+    heirs: dict[int, int],
+) -> Lineage:  # fmt: skip
     """Ids for new segments, and what happened.
 
     Parameters
     ----------
-    old_ids, shared
-        See `matched`.
+    old_ids
+        Ids in force.
+    old
+        Row of `old_ids` that each customer's vector is nearest to.
     past
-        Segment of each customer some time ago.
-    now
-        New row of each customer.
+        Id of the segment that each customer was in some time ago.
+    now, k
+        New row of each customer, and how many rows there are.
     next_id
         The first id never used.
     heirs
         Young segment → the one most of its customers came from; if that vanishes now, the young
         one was the old one on its way, and takes its id.
     """
-    ids = matched(old_ids, shared)
-    gone = [old for old in old_ids if old not in ids]
+    ids = _continued(old_ids, old, past, now, k)
+    gone = [i for i in old_ids if i not in ids]
     changes = []
     for child, parent in heirs.items():
         if parent in gone and child in ids:
             ids[ids.index(child)] = parent
             gone.remove(parent)
             changes.append(Change("merged", child, (parent,)))
-    parents: list[tuple[int, ...]] = [()] * len(ids)
+    parents: list[tuple[int, ...]] = [()] * k
     for row in [row for row, known in enumerate(ids) if not known]:
         ids[row] = next_id
         next_id += 1
         came, only = _main(past[now == row], set(old_ids))
         parents[row] = came
         changes.append(Change("split" if only else "born", ids[row], came))
-    for old in gone:
-        into, only = _main(np.array(ids)[now[past == old]], set(ids))
-        changes.append(Change("merged" if only else "died", old, into if only else ()))
+    for i in gone:
+        into, only = _main(np.array(ids)[now[past == i]], set(ids))
+        changes.append(Change("merged" if only else "died", i, into if only else ()))
     return Lineage(tuple(ids), tuple(parents), tuple(changes))
+
+
+def _continued(old_ids: Sequence[int], old: Ints, past: Ints, now: Ints, k: int) -> list[int]:
+    """The old id of each new row, 0 for none.
+
+    First by the customers that were in it, then, for one that has lost most of them, by place.
+    """
+    ids = [0] * k
+    if not old_ids:
+        return ids
+    place = {i: row for row, i in enumerate(old_ids)}
+    known = np.array([i in place for i in past.tolist()], dtype=bool)
+    was = np.array([place.get(i, 0) for i in past.tolist()], dtype=np.int64)
+    by_customers = overlap(was[known], now[known], len(old_ids), k)
+    for new, row in matched(by_customers).items():
+        ids[new] = old_ids[row]
+    by_place = overlap(old, now, len(old_ids), k)
+    for row, i in enumerate(old_ids):
+        by_place[row] *= i not in ids
+    by_place[:, [new for new in range(k) if ids[new]]] = 0.0
+    for new, row in matched(by_place).items():
+        ids[new] = old_ids[row]
+    return ids
 
 
 def _main(ids: Ints, known: set[int]) -> tuple[tuple[int, ...], bool]:

@@ -71,25 +71,26 @@ def lloyd(Z: F64, centroids: F64, steps: int) -> Partition:
 
 
 def spread_out(Z: F64, k: int, rng: np.random.Generator) -> F64:
-    """k points far from each other as first centroids (k-means++, Arthur and Vassilvitskii 2007).
+    """k points far from each other (k-means++, Arthur and Vassilvitskii 2007)."""
+    chosen = Z[rng.integers(len(Z), size=1)]
+    while len(chosen) < k:
+        chosen = np.concatenate([chosen, far_point(Z, chosen, rng)])
+    return chosen
 
-    Of a few candidates drawn with a chance in proportion to the squared distance, the one that
-    leaves the least inertia is taken.
+
+def far_point(Z: F64, centroids: F64, rng: np.random.Generator) -> F64:
+    """One more centroid, shape (1, d).
+
+    Of a few points drawn with a chance in proportion to the squared distance from the nearest
+    centroid, the one that leaves the least inertia.
     """
-    chosen = [int(rng.integers(len(Z)))]
-    nearest = distances(Z, Z[chosen])[:, 0]
-    tries = 2 + int(np.log(k)) if k > 1 else 1
-    for _ in range(k - 1):
-        total = float(nearest.sum())
-        if total <= 0.0:
-            chosen.append(int(rng.integers(len(Z))))
-            continue
-        candidates = rng.choice(len(Z), size=tries, p=nearest / total)
-        left = np.minimum(nearest[:, None], distances(Z, Z[candidates]))
-        best = int(left.sum(axis=0).argmin())
-        chosen.append(int(candidates[best]))
-        nearest = left[:, best]
-    return Z[chosen].copy()
+    nearest = distances(Z, centroids).min(axis=1)
+    total = float(nearest.sum())
+    if total <= 0.0:
+        return Z[rng.integers(len(Z), size=1)]
+    drawn = rng.choice(len(Z), size=2 + int(np.log(len(centroids) + 1)), p=nearest / total)
+    left = np.minimum(nearest[:, None], distances(Z, Z[drawn])).sum(axis=0)
+    return Z[drawn[[int(left.argmin())]]]
 
 
 def best_of(Z: F64, k: int, starts: int, rng: np.random.Generator, steps: int = 100) -> Partition:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.lloyd import Partition, lloyd, spread_out
+from models.lloyd import Partition, far_point, lloyd, spread_out
 from models.space import F64, Ints
 
 #: What one more segment must bring, in nats per customer and feature; more in a small panel.
-COST = 0.003
+COST = 0.0022
 SMALL_PANEL = 120
 #: Covariances are drawn towards the common one by so many customers per feature.
 SHRINK = 4
@@ -97,6 +97,8 @@ def proposals(
     """Centroids of the best merge, the best split and the best swap of both, by moments alone."""
     groups = Moments.of(Z, found.labels, found.k)
     offered = []
+    if found.k < most:
+        offered.append(np.concatenate([found.centroids, far_point(Z, found.centroids, rng)]))
     split = best_split(Z, found, groups, rng, smallest) if found.k < most else None
     if split is not None:
         offered.append(_split(found.centroids, *split))

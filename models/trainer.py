@@ -8,12 +8,12 @@ import numpy as np
 from models.errors import InvalidState
 from models.languages import LANGUAGES
 from models.learner import Learner
-from models.lineage import HEIR_TICKS, Lineage, Memory, overlap, trace
+from models.lineage import HEIR_TICKS, Lineage, Memory, trace
 from models.lloyd import Partition, means, partition
 from models.naming import effects, names, sentence
 from models.panel import Panel, panel_hash
 from models.registry import learner
-from models.snapshot import HYSTERESIS, Segment, Snapshot
+from models.snapshot import HYSTERESIS, UNASSIGNED, Segment, Snapshot
 from models.space import F64, Space
 
 __all__ = ["Trainer", "panel_hash"]
@@ -21,7 +21,7 @@ __all__ = ["Trainer", "panel_hash"]
 #: Fewer customers than this are no basis for segments.
 LEAST_CUSTOMERS = 12
 #: A tick works when this share of the panel has a new vector; structure is judged per such tick.
-FRESH = 0.1
+FRESH = 0.05
 #: The published snapshot must be worse than the newest by this share of its inertia.
 GATE = 0.002
 _MAGIC = b"agos-trainer-1\n"
@@ -213,26 +213,23 @@ class Trainer:
         )  # fmt: skip
 
     def _trace(self, space: Space, Z: F64, found: Partition) -> Lineage:
-        if self.snapshot is None:
-            nobody = np.zeros((0, found.k))
-            return trace((), nobody, found.labels - found.labels - 1, found.labels, 1, {})
-        old = partition(Z, self.snapshot.space.moved(self.snapshot.centroids, space))
-        shared = overlap(old.labels, found.labels, old.k, found.k)
+        """Ids of the new partition; what is remembered of the customers is brought up to date."""
+        before, ticks = self.snapshot, self._memory.ticks
+        if before is None:
+            nobody = np.full(len(Z), UNASSIGNED)
+            return trace((), np.zeros(len(Z), np.int64), nobody, found.labels, found.k, 1, {})
+        old = partition(Z, before.space.moved(before.centroids, space)).labels
+        young = {c: p for c, (p, since) in self._heirs.items() if ticks - since <= HEIR_TICKS}
         past = self._memory.past(self._panel)
-        heirs = {
-            child: parent
-            for child, (parent, since) in self._heirs.items()
-            if self._memory.ticks - since <= HEIR_TICKS
-        }
-        old_ids = self.snapshot.ids.tolist()
-        lineage = trace(old_ids, shared, past, found.labels, self._next_id, heirs)
-        for change in lineage.changes:
-            if change.kind == "split":
-                heirs[change.segment] = change.others[0]
-        ticks = self._memory.ticks
+        old_ids = before.ids.tolist()
+        lineage = trace(old_ids, old, past, found.labels, found.k, self._next_id, young)
+        arrived = {c.segment: c for c in lineage.changes if c.kind in ("born", "split")}
+        self._memory.relabel(self._panel, np.array(lineage.ids)[found.labels], {*arrived, *young})
+        since = {c: self._heirs[c] for c in young}
+        since |= {i: (c.others[0], ticks) for i, c in arrived.items() if c.kind == "split"}
         self._heirs = {
-            child: (parent, self._heirs.get(child, (0, ticks))[1])
-            for child, parent in heirs.items()
+            child: (parent, tick)
+            for child, (parent, tick) in since.items()
             if child in lineage.ids and parent in lineage.ids
         }
         return lineage
