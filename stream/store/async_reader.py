@@ -1,7 +1,8 @@
 """`Reader` for asyncio: the same methods, the same promises."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,7 +78,7 @@ class AsyncReader:
             )
         return [Member(name, int(at)) for name, at in rows]
 
-    async def all_members(self, segment: str) -> AsyncIterator[Member]:
+    async def all_members(self, segment: str) -> AsyncGenerator[Member, None]:
         """Every customer that is in the segment all the while, in no order; none twice."""
         seen: set[str] = set()
         cursor = -1
@@ -109,11 +110,13 @@ class AsyncReader:
         group: str | None = None,
         consumer: str = "reader",
         wait: bool = True,
-    ) -> AsyncIterator[Change]:
+    ) -> AsyncGenerator[Change, None]:
         """Entries and exits, in the order they were written; see `Reader.changes`."""
         if group is not None:
-            async for change in self._group_changes(since, group, consumer, wait):
-                yield change
+            # Closed with this one, not later by the garbage collector: it has something to do.
+            async with aclosing(self._group_changes(since, group, consumer, wait)) as inner:
+                async for change in inner:
+                    yield change
             return
         if since == "$":
             since = await self._end()
@@ -128,13 +131,14 @@ class AsyncReader:
             if not found and not wait:
                 return
 
-    async def watch(self, customer_id: str) -> AsyncIterator[Customer | None]:
+    async def watch(self, customer_id: str) -> AsyncGenerator[Customer | None, None]:
         """The customer as it is now, and again after each entry or exit of it."""
         position = await self._end()
         yield await self.customer(customer_id)
-        async for change in self.changes(position):
-            if change.customer_id == customer_id:
-                yield await self.customer(customer_id)
+        async with aclosing(self.changes(position)) as changes:
+            async for change in changes:
+                if change.customer_id == customer_id:
+                    yield await self.customer(customer_id)
 
     async def _end(self) -> str:
         with self._told:
@@ -143,7 +147,7 @@ class AsyncReader:
 
     async def _group_changes(
         self, since: str, group: str, consumer: str, wait: bool
-    ) -> AsyncIterator[Change]:
+    ) -> AsyncGenerator[Change, None]:
         with self._told:
             try:
                 await self._redis.xgroup_create(keys.CHANGES, group, id=since, mkstream=True)
@@ -164,7 +168,9 @@ class AsyncReader:
                     with self._told:
                         await self._redis.xack(keys.CHANGES, group, *done)
 
-    async def _pages(self, group: str, consumer: str, wait: bool) -> AsyncIterator[Sequence[Any]]:
+    async def _pages(
+        self, group: str, consumer: str, wait: bool
+    ) -> AsyncGenerator[Sequence[Any], None]:
         """What this consumer did not finish, what dead ones did not, and what is new."""
         after = "0"
         while entries := await self._given(group, consumer, after, None):
@@ -191,7 +197,7 @@ class AsyncReader:
             )
         return found[0][1] if found else ()
 
-    async def _abandoned(self, group: str, consumer: str) -> AsyncIterator[Sequence[Any]]:
+    async def _abandoned(self, group: str, consumer: str) -> AsyncGenerator[Sequence[Any], None]:
         after = "0-0"
         while True:
             with self._told:

@@ -9,7 +9,7 @@
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -145,7 +145,7 @@ class Reader:
         group: str | None = None,
         consumer: str = "reader",
         wait: bool = True,
-    ) -> Iterator[Change]:
+    ) -> Generator[Change, None, None]:
         """Entries and exits, in the order they were written.
 
         Parameters
@@ -178,7 +178,7 @@ class Reader:
             if not found and not wait:
                 return
 
-    def watch(self, customer_id: str) -> Iterator[Customer | None]:
+    def watch(self, customer_id: str) -> Generator[Customer | None, None, None]:
         """The customer as it is now, and again after each entry or exit of it."""
         position = self._end()
         yield self.customer(customer_id)
@@ -253,7 +253,9 @@ class Reader:
             last = self._redis.xrevrange(keys.CHANGES, count=1)
         return str(last[0][0]) if last else "0-0"
 
-    def _group_changes(self, since: str, group: str, consumer: str, wait: bool) -> Iterator[Change]:
+    def _group_changes(
+        self, since: str, group: str, consumer: str, wait: bool
+    ) -> Generator[Change, None, None]:
         with self._told:
             try:
                 self._redis.xgroup_create(keys.CHANGES, group, id=since, mkstream=True)
@@ -275,7 +277,7 @@ class Reader:
             elif not wait:
                 return
 
-    def _unfinished(self, group: str, consumer: str) -> Iterator[Change]:
+    def _unfinished(self, group: str, consumer: str) -> Generator[Change, None, None]:
         """What a consumer of this name was given and did not finish."""
         after = "0"
         while True:
@@ -287,7 +289,7 @@ class Reader:
             after = entries[-1][0]
             yield from self._done_one_by_one(group, entries)
 
-    def _abandoned(self, group: str, consumer: str) -> Iterator[Change]:
+    def _abandoned(self, group: str, consumer: str) -> Generator[Change, None, None]:
         """What other consumers were given and did not finish for a minute."""
         after = "0-0"
         while True:
@@ -299,7 +301,7 @@ class Reader:
             if after == "0-0":
                 return
 
-    def _done_one_by_one(self, group: str, entries: Sequence[Any]) -> Iterator[Change]:
+    def _done_one_by_one(self, group: str, entries: Sequence[Any]) -> Generator[Change, None, None]:
         """Each change counts as done when the consumer comes back for more."""
         done: list[str] = []
         try:

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stream.store.records import Change, Overview, Segment
 
-#: Moments remembered; older ones are thinned out to half.
+#: Moments remembered of each segment; even, so that thinning out keeps the newest.
 _MOST = 240
 #: A rate is taken over at least so long.
 _RATE_MS = 3_000
@@ -14,28 +14,33 @@ _RATE_MS = 3_000
 TREND_MS = 60_000
 
 
-@dataclass
 class Sizes:
-    """Sizes of one segment over time."""
+    """Sizes of one segment since the beginning, more coarsely the longer that is."""
 
-    at_ms: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.at_ms: list[int] = []
+        self.sizes: list[int] = []
+        self._apart_ms = 0
+        self._recent: deque[tuple[int, int]] = deque()
 
     def add(self, at_ms: int, size: int) -> None:
-        """Remember one more moment."""
-        if len(self.sizes) >= _MOST:
-            # Every second one goes, the newest stays: the whole time is kept, more coarsely.
-            self.at_ms, self.sizes = self.at_ms[1::2], self.sizes[1::2]
+        """Remember one more moment, the newest."""
+        self._recent.append((at_ms, size))
+        while at_ms - self._recent[0][0] > TREND_MS:
+            self._recent.popleft()
+        if len(self.at_ms) > 1 and self.at_ms[-1] - self.at_ms[-2] < self._apart_ms:
+            # The newest stands for itself only until the next one comes.
+            self.at_ms[-1], self.sizes[-1] = at_ms, size
+            return
         self.at_ms.append(at_ms)
         self.sizes.append(size)
+        if len(self.sizes) > _MOST:
+            self.at_ms, self.sizes = self.at_ms[::2], self.sizes[::2]
+            self._apart_ms = (self.at_ms[-1] - self.at_ms[0]) // len(self.at_ms)
 
     def trend(self) -> int:
         """Difference to a minute ago, or to the beginning where that is later."""
-        if not self.sizes:
-            return 0
-        since = self.at_ms[-1] - TREND_MS
-        then = next(i for i, at_ms in enumerate(self.at_ms) if at_ms >= since)
-        return self.sizes[-1] - self.sizes[then]
+        return self._recent[-1][1] - self._recent[0][1] if self._recent else 0
 
 
 class History:

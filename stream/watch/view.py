@@ -35,7 +35,7 @@ def view(
             Layout(_changes(history, now.changes, room - 2, width * 2 // 5), ratio=2),
         )
     else:
-        rows = min(room - 5, len(now.segments) + 5)
+        rows = min(max(room - 5, 8), len(now.segments) + 5)
         body = Layout(name="body")
         body.split_column(
             Layout(_segments(history, rows - 2, _SPARK_NARROW, width), size=rows),
