@@ -132,9 +132,18 @@ class System:
                     return
             except RedisError:
                 pass
-            if time.monotonic() > deadline:
+            dead = self.workers and not any(worker.running for worker in self.workers)
+            if dead or time.monotonic() > deadline:
                 logs = "\n".join(w.log_tail() for w in self.workers)
-                raise AssertionError(f"after {timeout_seconds} s not: {what}\n{logs}")
+                late = "every worker ended" if dead else f"{timeout_seconds} s are over"
+                raise AssertionError(f"{late} before: {what}\n{logs}")
+            time.sleep(0.1)
+
+    def wait_end(self, worker: Process, timeout_seconds: float) -> None:
+        """Wait until this worker has ended."""
+        deadline = time.monotonic() + timeout_seconds
+        while worker.running:
+            assert time.monotonic() < deadline, f"still running{worker.log_tail()}"
             time.sleep(0.1)
 
     def messages(self, topic: str) -> list[Any]:
