@@ -1,5 +1,6 @@
 """Compose file, Dockerfile and lock hold together: with the commands, the settings, each other."""
 
+import configparser
 import json
 import os
 import re
@@ -194,3 +195,16 @@ def test_the_lock_has_what_the_project_asks_for():
 
 def test_the_lock_names_no_host():
     assert not re.search(r"://|--\w+-url|@ ", (ROOT / "requirements.lock").read_text())
+
+
+@pytest.mark.parametrize(
+    ("wall", "free"),
+    [("faust", {"agents", "app", "cli", "transport", "worker"}), ("redis", {"store"})],
+)
+def test_every_room_stands_behind_its_walls(wall, free):
+    walls = configparser.ConfigParser()
+    walls.read(ROOT / ".importlinter")
+    listed = walls[f"importlinter:contract:{wall}"]["source_modules"].split()
+    rooms = {path.stem for path in (ROOT / "stream").glob("*.py")} - {"__init__"}
+    rooms |= {path.parent.name for path in (ROOT / "stream").glob("*/__init__.py")}
+    assert set(listed) == {f"stream.{room}" for room in rooms - free}

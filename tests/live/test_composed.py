@@ -16,6 +16,7 @@ from tests.servers import ApacheKafka, remove_topics
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.kafka
 def test_topics_then_two_workers_become_healthy(
     apache_kafka: ApacheKafka, redis_url: str, tmp_path: Path

@@ -79,6 +79,7 @@ def test_large_and_null_values_and_headers_arrive(broker, unique):
     assert records(broker, unique, 3) == [(b"first", header), (None, header), (large, header)]
 
 
+@pytest.mark.slow
 @pytest.mark.kafka
 @pytest.mark.skipif(bool(apache_kafka_missing()), reason=apache_kafka_missing())
 def test_apache_kafka_killed_and_restarted_has_its_records(unique):
