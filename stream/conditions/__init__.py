@@ -8,6 +8,7 @@ occurrences, standing, view). Everything here is pure: time is passed in.
 from stream.conditions.definitions import Definitions
 from stream.conditions.grammar import parse
 from stream.conditions.memory import Memory
+from stream.conditions.percentiles import Ranks
 from stream.conditions.problems import DefinitionError, Problem
 from stream.conditions.segments import KINDS, Segment
 from stream.conditions.selection import ORDER_COMPLETED, ORDER_REFUNDED, purchase_event
@@ -26,6 +27,7 @@ __all__ = [
     "Memory",
     "Percentiles",
     "Problem",
+    "Ranks",
     "Segment",
     "Verdict",
     "parse",

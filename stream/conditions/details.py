@@ -2,6 +2,7 @@
 
 import re2  # type: ignore[import-untyped]
 
+from stream.conditions.contradictions import tests_contradict
 from stream.conditions.document import Listing, Node, Scalar, Table, Value, shown
 from stream.conditions.fields import BOUNDS, Fields
 from stream.conditions.keepers import MAX_DEPTH
@@ -55,6 +56,11 @@ class Details:
     def selection(self, fields: Fields, form: str) -> Selection | None:
         """Event name and `where`."""
         expected = f'the name of an event, such as {ORDER_COMPLETED} ("{ANY_EVENT}": any event)'
+        listed_names = fields.table.fields.get(form)
+        if isinstance(listed_names, Listing):
+            hint = f"write any: [{{{form}: …}}, {{{form}: …}}]"
+            fields.wrong(form, "a list", expected, hint if form != "of" else "")
+            return None
         name = fields.text(form, expected)
         where: list[tuple[str, Test]] = []
         usable = name is not None
@@ -117,6 +123,9 @@ class Details:
         usable = [test for test in tests if test is not None]
         if len(usable) < len(tests):
             return None
+        if tests_contradict(usable):
+            names = [name for name in TESTS if name in fields]
+            fields.contradiction(names, f"{' and '.join(names)}: no value is both", "one of them")
         return usable[0] if len(usable) == 1 else Both(tuple(usable))
 
     def values(self, fields: Fields, name: str) -> tuple[Value, ...] | None:

@@ -105,17 +105,22 @@ def _syntax_problem(error: yaml.YAMLError) -> Problem:
 class _Reader:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._seen: set[int] = set()
+        self._read: dict[int, Node] = {}
 
     def read(self, node: yaml.Node, path: str, depth: int) -> Node:
         mark = Mark(node.start_mark.line + 1, node.start_mark.column + 1)
         if depth > MAX_DEPTH:
             self._problems.add(mark, path, "too deep nesting", f"at most {MAX_DEPTH} levels")
             return Scalar(mark, None, "")
-        if id(node) in self._seen:
-            self._problems.add(mark, path, "an alias (*name)", "the value written out")
-            return Scalar(mark, None, "")
-        self._seen.add(id(node))
+        if id(node) in self._read:
+            expected = "the value written out where it is used"
+            self._problems.add(mark, path, "an anchor (&name) used again as *name", expected)
+            return self._read[id(node)]
+        self._read[id(node)] = Scalar(mark, None, "")
+        read = self._read[id(node)] = self._node(node, mark, path, depth)
+        return read
+
+    def _node(self, node: yaml.Node, mark: Mark, path: str, depth: int) -> Node:
         if isinstance(node, yaml.MappingNode):
             return self._table(node, mark, path, depth)
         if isinstance(node, yaml.SequenceNode):

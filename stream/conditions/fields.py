@@ -1,6 +1,6 @@
 """Reading the fields of one mapping, noting whatever is wrong with them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 from stream.conditions import words
@@ -40,7 +40,9 @@ class Fields:
         mark = node.mark if node is not None else self.table.mark
         self.problems.add(mark, self.below(name), found, expected, suggestion)
 
-    def allow(self, allowed: Collection[str], of: str) -> None:
+    def allow(
+        self, allowed: Collection[str], of: str, hints: Mapping[str, str] | None = None
+    ) -> None:
         """Note every field that is not one of `allowed`."""
         for name, mark in self.table.keys.items():
             if name not in allowed:
@@ -49,7 +51,7 @@ class Fields:
                     self.below(name),
                     f'unknown field "{name}"',
                     f"in {of}: {listed(allowed)}",
-                    did_you_mean(name, allowed),
+                    did_you_mean(name, allowed) or (hints or {}).get(name, ""),
                 )
 
     def scalar(self, name: str, expected: str) -> Scalar | None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from stream.conditions import standing
 from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
+from stream.conditions.contradictions import contradictions
 from stream.conditions.details import TESTS, Details
-from stream.conditions.document import Listing, Node, Table, shown
+from stream.conditions.document import Listing, Node, Scalar, Table, shown
 from stream.conditions.fields import BOUNDS, Fields
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
 from stream.conditions.problems import Mark, Problems, did_you_mean, listed
@@ -75,13 +76,18 @@ class Phrases(Details):
         expected = f"a condition: a mapping with one of {listed(FORMS)}"
         if not isinstance(node, Table):
             hint = 'put "all:" or "any:" before the list' if isinstance(node, Listing) else ""
+            if isinstance(node, Scalar) and isinstance(node.value, str):
+                hint = f"write {{did: {node.raw}}}"
             self.problems.add(node.mark, path, shown(node), expected, hint)
             return None
         fields = Fields(node, path, self.problems)
         form = self._form(fields, expected)
         if form is None:
             return None
-        fields.allow(FORMS[form], f'a condition on "{form}"')
+        if form != "measure":
+            hint = "use did: with at_most:" if form == "did_not" else ""
+            hints = dict.fromkeys(BOUNDS, hint)
+            fields.allow(FORMS[form], f'a condition on "{form}"', hints)
         return self._readers[form](fields)
 
     def _form(self, fields: Fields, expected: str) -> str | None:
@@ -101,7 +107,7 @@ class Phrases(Details):
             )
         else:
             hints = [hint for key in keys if (hint := did_you_mean(key, FORMS))]
-            what = f"fields {', '.join(keys)}" if keys else "an empty mapping"
+            what = f"no subject (only {', '.join(keys)})" if keys else "an empty mapping"
             self.problems.add(
                 fields.table.mark, fields.path, what, expected, hints[0] if hints else ""
             )
@@ -119,7 +125,11 @@ class Phrases(Details):
         parts = tuple(part for part in read if part is not None)
         if len(parts) < len(read):
             return None
-        return All(parts) if form == "all" else AnyOf(parts)
+        whole = All(parts) if form == "all" else AnyOf(parts)
+        for i, found in contradictions(whole):
+            expected = "parts that can all hold" if form == "all" else "parts that can all fail"
+            self.problems.add(node.items[i].mark, f"{path}[{i}]", found, expected)
+        return whole
 
     def _negation(self, fields: Fields) -> Condition | None:
         part = self.condition(fields.table.fields["not"], fields.below("not"))
@@ -239,7 +249,8 @@ class Phrases(Details):
 
     def _step(self, node: Node, path: str) -> Selection | None:
         if not isinstance(node, Table) or "did" not in node.fields:
-            self.problems.add(node.mark, path, shown(node), "a step: {did: Event}")
+            found = "a step without did" if isinstance(node, Table) else shown(node)
+            self.problems.add(node.mark, path, found, "a step: {did: Event}")
             return None
         fields = Fields(node, path, self.problems)
         fields.allow(("did", "where"), "a step of a sequence")
