@@ -1,0 +1,443 @@
+"""The store on a real Redis: a batch is written once and whole, or not at all."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from stream.errors import StoreError
+from stream.local import EmbeddedRedis, free_port
+from stream.settings import Settings
+from stream.store.store import Store
+from stream.store.write import Group, Write
+
+PURCHASES, INTERACTIONS = "purchases", "interactions"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+def url_of(redis: Redis) -> str:
+    return f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}/0"
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    store = Store(Settings(redis=redis_url))
+    yield store
+    await store.close()
+
+
+def a_write(**more: Any) -> Write:
+    """One customer bought something: partition 3, from the beginning to offset 5."""
+    fields: dict[str, Any] = {
+        "partition": 3,
+        "writer": "w:1",
+        "topic": PURCHASES,
+        "topic_id": "id-1",
+        "end": 5,
+        "constants": {"updated_at": 77},
+        "groups": [Group(("events", "spend"), 1, ["c1", b"\0\xffstate", 5, -250, 4])],
+        "counters": {"applied": 5},
+    }
+    return Write(**(fields | more))
+
+
+def everything(redis: Redis) -> dict[bytes, bytes]:
+    """All keys, as Redis dumps them."""
+    with Redis.from_url(url_of(redis)) as raw:
+        return {key: raw.dump(key) for key in raw.scan_iter("*")}
+
+
+async def test_a_batch_is_written_as_documented(store: Store, redis: Redis) -> None:
+    change = {"change_id": "x", "customer": "c1", "segment": "s", "change": "entered", "at": 9}
+    subscriber = redis.pubsub(ignore_subscribe_messages=True)
+    subscriber.subscribe("agos:changes")
+    subscriber.get_message(timeout=2)
+    applied = await store.apply(
+        a_write(
+            groups=[
+                Group(("events", "spend"), 1, ["c1", b"\0\xffstate", 5, -250, 4]),
+                Group(("segments",), 2, ["c2", b"two", "a,b", "c3", b"three", ""], sourced=False),
+            ],
+            memberships=["c1", "s", 9, "c2", "t", 8, "c2", "t", ""],
+            changes=[(change, json.dumps(change).encode())],
+            due=["c1", 1234, "c2", ""],
+            categories=[17, "shoes"],
+        )
+    )
+    assert applied.ok
+    assert redis.hgetall("agos:customer:c1") == {
+        "events": "5",
+        "spend": "-250",
+        "source": "purchases-3@4",
+        "updated_at": "77",
+    }
+    assert redis.hgetall("agos:customer:c2") == {"segments": "a,b", "updated_at": "77"}
+    assert redis.hgetall("agos:customer:c3") == {"segments": "", "updated_at": "77"}
+    assert await store.load(["c1", "nobody", "c3"]) == [b"\0\xffstate", None, b"three"]
+    assert redis.zrange("agos:segment:s:members", 0, -1, withscores=True) == [("c1", 9.0)]
+    assert not redis.exists("agos:segment:t:members")
+    (entry,) = redis.xrange("agos:changes")
+    assert entry[1] == {name: str(value) for name, value in change.items()}
+    heard = subscriber.get_message(timeout=2)
+    subscriber.close()
+    assert heard is not None and json.loads(heard["data"]) == change
+    assert redis.zrange("agos:{3}:due", 0, -1, withscores=True) == [("c1", 1234.0)]
+    assert redis.hgetall("agos:{3}:categories") == {"17": "shoes"}
+    assert redis.hgetall("agos:{3}:counters") == {"applied": "5"}
+    assert redis.hget("agos:{3}:offsets", PURCHASES) == "5"
+    positions = await store.positions(3)
+    assert (positions.offsets, positions.topic_ids) == ({PURCHASES: 5}, {PURCHASES: "id-1"})
+    assert positions.writer == "w:1"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"start": None, "expected_writer": "w:1"},
+        {"start": 4, "expected_writer": "w:1"},
+        {"start": 6, "expected_writer": "w:1"},
+        {"start": 5, "expected_writer": ""},
+        {"start": 5, "expected_writer": "other"},
+        {"topic": INTERACTIONS, "start": 5, "expected_writer": "w:1"},
+        {"topic": "", "expected_writer": "other"},
+    ],
+)
+async def test_a_write_from_another_position_changes_nothing(
+    store: Store, redis: Redis, claims: dict[str, Any]
+) -> None:
+    assert (await store.apply(a_write())).ok
+    before = everything(redis)
+    refused = await store.apply(
+        a_write(
+            **({"writer": "v:1", "end": 9} | claims),
+            memberships=["c1", "s", 1],
+            due=["c1", 1],
+            categories=[1, "x"],
+        )
+    )
+    assert not refused.ok
+    assert refused.writer == "w:1"
+    assert refused.stored == (5 if claims.get("topic", PURCHASES) == PURCHASES else None)
+    assert everything(redis) == before
+
+
+async def test_topics_of_a_partition_go_on_side_by_side(store: Store, redis: Redis) -> None:
+    assert (await store.apply(a_write())).ok
+    other = a_write(topic=INTERACTIONS, topic_id="", writer="w:2", expected_writer="w:1", end=8)
+    assert (await store.apply(other)).ok
+    next_one = a_write(start=5, end=6, writer="w:3", expected_writer="w:2")
+    assert (await store.apply(next_one)).ok
+    assert redis.hgetall("agos:{3}:offsets") == {
+        "purchases": "6",
+        "purchases:id": "id-1",
+        "interactions": "8",
+        "interactions:id": "",
+        "writer": "w:3",
+    }
+    # Another partition knows nothing of it.
+    assert (await store.positions(4)).offsets == {}
+
+
+async def test_a_timed_write_moves_no_offset_but_the_writer(store: Store, redis: Redis) -> None:
+    assert (await store.apply(a_write())).ok
+    timed = a_write(topic="", topic_id="", writer="w:2", expected_writer="w:1", end=0)
+    timed.groups = [Group(("segments",), 1, ["c1", b"s", "x"], sourced=False)]
+    assert (await store.apply(timed)).ok
+    assert redis.hgetall("agos:{3}:offsets") == {
+        "purchases": "5",
+        "purchases:id": "id-1",
+        "writer": "w:2",
+    }
+    assert redis.hget("agos:customer:c1", "source") == "purchases-3@4"
+
+
+async def test_the_same_write_again_is_done_already(store: Store, redis: Redis) -> None:
+    write = a_write()
+    assert (await store.apply(write)).ok
+    assert (await store.apply(write)).ok
+    assert redis.hget("agos:{3}:counters", "applied") == "5"
+    # Somebody else wrote in between: nobody can tell any more whether ours was there.
+    assert (await store.apply(a_write(start=5, end=6, writer="v:1", expected_writer="w:1"))).ok
+    assert not (await store.apply(write)).ok
+
+
+async def test_cached_scripts_may_go(store: Store, redis: Redis) -> None:
+    assert (await store.apply(a_write())).ok
+    redis.script_flush()
+    assert (await store.apply(a_write(start=5, end=6, writer="w:2", expected_writer="w:1"))).ok
+
+
+@contextlib.asynccontextmanager
+async def losing_the_first_answers(port: int, lost: int) -> AsyncIterator[int]:
+    """A proxy before Redis that breaks the connection instead of answering an EVALSHA."""
+    left = lost
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            while data := await reader.read(1 << 20):
+                up_writer.write(data)
+                answer = await up_reader.read(1 << 20)
+                if b"EVALSHA" in data and left and not answer.startswith(b"-NOSCRIPT"):
+                    left -= 1
+                    break
+                writer.write(answer)
+        finally:
+            for stream in (up_writer, writer):
+                stream.close()
+                with contextlib.suppress(ConnectionError):
+                    await stream.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+        assert left == 0
+    finally:
+        server.close()
+
+
+async def test_a_write_whose_answer_was_lost_is_known_to_be_done(redis: Redis) -> None:
+    port = redis.connection_pool.connection_kwargs["port"]
+    async with losing_the_first_answers(port, 2) as proxy:
+        store = Store(Settings(redis=f"redis://127.0.0.1:{proxy}/0"))
+        try:
+            applied = await store.apply(a_write())
+        finally:
+            await store.close()
+    assert applied.ok
+    assert redis.hget("agos:{3}:counters", "applied") == "5"
+
+
+async def test_a_restarting_redis_is_waited_for() -> None:
+    class Mortal(EmbeddedRedis):
+        def restart(self) -> None:
+            self._wanted_port = self.port
+            self._start_once()
+
+    with Mortal() as server:
+        store = Store(Settings(redis=server.address))
+        assert (await store.apply(a_write())).ok
+        await asyncio.sleep(1.1)  # the append-only file is synced every second
+        server.process.kill()
+        again = asyncio.create_task(
+            store.apply(a_write(start=5, end=6, writer="w:2", expected_writer="w:1"))
+        )
+        await asyncio.sleep(0.3)
+        assert not again.done()
+        await asyncio.to_thread(server.restart)
+        assert (await again).ok
+        await store.close()
+
+
+async def test_patience_ends() -> None:
+    store = Store(Settings(redis=f"redis://127.0.0.1:{free_port()}/0", stall_seconds=0.3))
+    begun = time.monotonic()
+    with pytest.raises(StoreError, match="did not answer"):
+        await store.positions(0)
+    assert time.monotonic() - begun < 3
+    await store.close()
+
+
+async def test_an_error_that_will_not_pass_is_raised_at_once(store: Store, redis: Redis) -> None:
+    redis.set("agos:{3}:offsets", "not a hash")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await store.apply(a_write())
+    assert not redis.exists("agos:customer:c1")
+
+
+async def test_a_redis_that_would_drop_customers_is_refused(store: Store, redis: Redis) -> None:
+    assert await store.check() == []
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(StoreError, match="noeviction"):
+            await store.check()
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+    redis.config_set("appendonly", "no")
+    try:
+        (warning,) = await store.check()
+    finally:
+        redis.config_set("appendonly", "yes")
+    assert "append-only" in warning
+
+
+async def test_a_full_redis_is_waited_for_and_nothing_is_half_written(redis: Redis) -> None:
+    store = Store(Settings(redis=url_of(redis)))
+    redis.config_set("maxmemory", "1")
+    try:
+        write = asyncio.create_task(store.apply(a_write()))
+        await asyncio.sleep(0.3)
+        assert not write.done()
+        assert list(redis.scan_iter("*")) == []
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert (await write).ok
+    await store.close()
+
+
+async def test_change_records_are_bounded(redis: Redis) -> None:
+    store = Store(Settings(redis=url_of(redis), changes=1_000))
+    changes = [({"n": n}, b"{}") for n in range(5_000)]
+    assert (await store.apply(a_write(changes=changes))).ok
+    await store.close()
+    # "~": whole nodes of the stream, of at most a hundred entries, are dropped.
+    assert 1_000 <= redis.xlen("agos:changes") <= 1_100
+
+
+async def test_a_batch_of_the_largest_size_fits_in_one_call(store: Store, redis: Redis) -> None:
+    count = 5_000
+    values = [v for n in range(count) for v in (f"c{n}", b"s" * 500, 1, 2, n)]
+    record = {f"f{i}": i for i in range(9)}
+    write = a_write(
+        groups=[Group(("events", "spend"), count, values)],
+        memberships=[v for n in range(count) for v in (f"c{n}", "s", n + 1)],
+        changes=[(record, b"{}")] * (2 * count),
+    )
+    assert (await store.apply(write)).ok
+    assert redis.zcard("agos:segment:s:members") == count
+    assert redis.hget("agos:customer:c4999", "source") == "purchases-3@4999"
+
+
+class TwoWriters(RuleBasedStateMachine):
+    """Two workers on one partition that know nothing of each other, and a Redis that goes back.
+
+    Every offset is one event of the one customer there is: whatever happens, its events are the
+    sum of both topics' offsets, and so is the counter.
+    """
+
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.raw = Redis.from_url(self.url)
+        self.raw.flushall()
+        self.store = Store(Settings(redis=self.url))
+        self.views: list[Any] = [({}, "", 0), ({}, "", 0)]
+        self.pending: list[list[Write]] = [[], []]
+        self.last: Write | None = None
+        self.applied: list[tuple[str, int, int]] = []
+        self.backups: list[tuple[dict[bytes, bytes], list[tuple[str, int, int]]]] = []
+        self.topics: dict[str, str] = {}
+        self.tokens = 0
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.store.close())
+        self.loop.close()
+        self.raw.close()
+
+    def run(self, call: Any) -> Any:
+        return self.loop.run_until_complete(call)
+
+    def look(self, who: int) -> None:
+        positions = self.run(self.store.positions(3))
+        (state,) = self.run(self.store.load(["c"]))
+        self.views[who] = (dict(positions.offsets), positions.writer, int(state or 0))
+
+    @rule(who=st.integers(0, 1))
+    def reads(self, who: int) -> None:
+        self.look(who)
+        self.pending[who] = []
+
+    @rule(
+        who=st.integers(0, 1),
+        topic=st.sampled_from([PURCHASES, INTERACTIONS]),
+        size=st.integers(1, 5),
+    )
+    def computes(self, who: int, topic: str, size: int) -> None:
+        offsets, writer, events = self.views[who]
+        self.tokens += 1
+        token = f"{who}:{self.tokens}"
+        start = offsets.get(topic)
+        end = (start or 0) + size
+        write = Write(
+            3, token, writer, topic, "", start, end,
+            groups=[Group(("events",), 1, ["c", str(events + size).encode(), events + size, end])],
+            counters={"applied": size},
+        )  # fmt: skip
+        self.pending[who] = [write]
+
+    @precondition(lambda self: any(self.pending))
+    @rule(who=st.integers(0, 1))
+    def applies(self, who: int) -> None:
+        if not self.pending[who]:
+            return
+        (write,) = self.pending[who]
+        self.pending[who] = []
+        result = self.run(self.store.apply(write))
+        ends = self.ends()
+        fits = ends.get(write.topic) == write.start and write.expected_writer == self.writer()
+        assert result.ok == fits
+        if result.ok:
+            self.applied.append((write.writer, write.end - (write.start or 0), write.end))
+            self.last = write
+            self.topics[write.writer] = write.topic
+            offsets, _, events = self.views[who]
+            size = write.end - (write.start or 0)
+            self.views[who] = ({**offsets, write.topic: write.end}, write.writer, events + size)
+        else:
+            self.look(who)
+
+    @precondition(lambda self: self.last is not None)
+    @rule()
+    def applies_the_last_one_again(self) -> None:
+        assert self.last is not None
+        if self.last.writer == self.writer():
+            assert self.run(self.store.apply(self.last)).ok
+
+    @rule()
+    def is_backed_up(self) -> None:
+        keys = {key: self.raw.dump(key) for key in self.raw.scan_iter("*")}
+        self.backups.append((keys, list(self.applied)))
+
+    @precondition(lambda self: bool(self.backups))
+    @rule(data=st.data())
+    def goes_back(self, data: st.DataObject) -> None:
+        keys, applied = data.draw(st.sampled_from(self.backups))
+        self.raw.flushall()
+        self.raw.script_flush()
+        for key, value in keys.items():
+            self.raw.restore(key, 0, value)
+        self.applied = list(applied)
+
+    def ends(self) -> dict[str, int]:
+        return {self.topics[writer]: end for writer, _, end in self.applied}
+
+    def writer(self) -> str:
+        return self.applied[-1][0] if self.applied else ""
+
+    @invariant()
+    def every_event_counts_once(self) -> None:
+        total = sum(size for _, size, _ in self.applied)
+        offsets = {k.decode(): v.decode() for k, v in self.raw.hgetall("agos:{3}:offsets").items()}
+        stored = {topic: int(offsets[topic]) for topic in self.ends()}
+        assert stored == self.ends()
+        assert sum(stored.values()) == total
+        assert int(self.raw.hget("agos:customer:c", "events") or 0) == total
+        assert int(self.raw.get("agos:state:c") or 0) == total
+        assert int(self.raw.hget("agos:{3}:counters", "applied") or 0) == total
+        assert offsets.get("writer", "") == self.writer()
+
+
+def test_two_writers_in_any_order_count_every_event_once(redis_url: str) -> None:
+    machine = type("TwoWritersHere", (TwoWriters,), {"url": redis_url})
+    machine.TestCase.settings = hypothesis_settings(
+        max_examples=40, stateful_step_count=30, deadline=None
+    )
+    case = machine.TestCase()
+    case.runTest()
