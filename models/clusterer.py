@@ -11,7 +11,7 @@ from river import base
 from models.errors import ModelError
 from models.snapshot import UNASSIGNED, Snapshot
 from models.space import F64, Ints
-from models.trainer import Trainer
+from models.trainer import LEAST_CUSTOMERS, Trainer
 
 
 class LiveSegments(base.Clusterer):
@@ -69,6 +69,7 @@ class LiveSegments(base.Clusterer):
         self.language = language
         self._trainer: Trainer | None = None
         self._rows = 0
+        self._waiting = 0
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -94,7 +95,7 @@ class LiveSegments(base.Clusterer):
         """Take `x` as the customer's latest row."""
         trainer = self._with_features([str(name) for name in x])
         trainer.update(customer, self._vector(x, trainer.features))
-        trainer.tick()
+        self._tick(trainer, 1)
 
     def forget(self, customer: str) -> None:
         """Remove a customer."""
@@ -108,7 +109,7 @@ class LiveSegments(base.Clusterer):
         rows = _arranged(rows, features, trainer.features)
         names = customers if customers is not None else [self._anonymous() for _ in rows]
         trainer.update_many(names, rows)
-        trainer.tick()
+        self._tick(trainer, len(rows))
 
     def predict_many(self, X: Any) -> Ints:
         """Ids of the nearest segments, shape (n,)."""
@@ -134,6 +135,13 @@ class LiveSegments(base.Clusterer):
         model._trainer = trainer
         model._rows = trainer.customers
         return model
+
+    def _tick(self, trainer: Trainer, learned: int) -> None:
+        """A tick is worth its cost after so many rows as half of the panel."""
+        self._waiting += learned
+        if self._waiting >= max(LEAST_CUSTOMERS, trainer.customers // 2):
+            self._waiting = 0
+            trainer.tick()
 
     def _anonymous(self) -> str:
         self._rows += 1

@@ -12,7 +12,7 @@ from models.lineage import HEIR_TICKS, Lineage, Memory, trace
 from models.lloyd import Partition, means, partition
 from models.naming import effects, names, sentence
 from models.panel import Panel, panel_hash
-from models.registry import learner
+from models.registry import learner as make_learner
 from models.snapshot import HYSTERESIS, UNASSIGNED, Segment, Snapshot
 from models.space import F64, Space
 
@@ -96,7 +96,7 @@ class Trainer:
         self.panel_size, self.hysteresis = panel_size, hysteresis
         self.snapshot: Snapshot | None = None
         self._panel = Panel(len(self.features), panel_size)
-        self._learner: Learner = learner(clusterer, self.features, seed)
+        self._learner: Learner = make_learner(clusterer, self.features, seed)
         self._memory = Memory()
         self._heirs: dict[int, tuple[int, int]] = {}
         self._next_id = 1
@@ -144,6 +144,14 @@ class Trainer:
                 wider.snapshot.space.project(X),
             )
         return wider
+
+    def panel(self) -> tuple[list[str], F64]:
+        """Customers and a copy of their raw vectors, shape (n, d)."""
+        return list(self._panel), self._panel.X.copy()
+
+    def promote(self, clusterer: str, learner: Learner) -> None:
+        """Learn with another learner from now on; the next tick publishes its segments."""
+        self.clusterer, self._learner, self._generation = clusterer, learner, -1
 
     def tick(self) -> Snapshot | None:
         """Learn from what has changed; the snapshot to publish, if there is one.

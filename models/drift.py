@@ -1,0 +1,140 @@
+"""What has moved in the stream: feature means, and how well customers fit their segments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from river import drift
+
+from models.snapshot import Snapshot
+from models.space import F64, Space, distances
+
+HOUR_MS = 3_600_000
+HOURS = 24
+#: Hours with fewer samples than this say nothing.
+LEAST_SAMPLES = 20
+#: An hour is compared with the mean of the same hour over about so many days.
+DAYS = 7
+#: Shifts smaller than this (deviations of the feature) are no news.
+NOTABLE = 0.15
+#: ADWIN is made for values within 0..1; in units so small its slack for that does not matter.
+UNIT = 0.02
+#: Name under which the distance from the own centroid is watched.
+FIT = "fit"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftAlert:
+    """Something has moved.
+
+    Attributes
+    ----------
+    feature
+        Its name, or `FIT`: the distance of customers from their segments' centroids.
+    shift
+        By how much, in deviations of the feature (`FIT`: in model space), after the logarithm.
+    since_ms
+        From about when.
+    noticed_ms
+        When it was certain.
+    """
+
+    feature: str
+    shift: float
+    since_ms: int
+    noticed_ms: int
+
+
+class DriftWatch:
+    """Watches hourly means with ADWIN (Bifet and Gavaldà 2007), each against its hour of the day.
+
+    What comes back every day is no drift: an hour is only judged by what the same hour was on the
+    days before, so there are no alerts on the first day.
+
+    Parameters
+    ----------
+    features
+        Names of the columns.
+    delta
+        Chance of a false alarm per test, see ADWIN.
+    """
+
+    def __init__(self, features: Sequence[str], delta: float = 1e-4) -> None:
+        self.features = (*features, FIT)
+        self._delta = delta
+        self._space: Space | None = None
+        self._hour = -1
+        self._sum = np.zeros(len(self.features))
+        self._count = 0
+        self._usual = np.zeros((HOURS, len(self.features)))
+        self._days = np.zeros(HOURS, dtype=np.int64)
+        self._detectors = [self._detector() for _ in self.features]
+        self._residuals: list[list[float]] = [[] for _ in self.features]
+
+    def observe(self, snapshot: Snapshot, X: F64, at_ms: int) -> list[DriftAlert]:
+        """Take in samples of one moment.
+
+        Parameters
+        ----------
+        snapshot
+            In force; the first one's space is kept as the measure.
+        X
+            Raw vectors, shape (n, d).
+        at_ms
+            When, milliseconds since 1970 (UTC); may not go back by more than its hour.
+
+        Returns
+        -------
+        Alerts, each shift only once.
+        """
+        if self._space is None:
+            self._space = snapshot.space
+        hour = at_ms // HOUR_MS
+        alerts = self._close() if hour > self._hour else []
+        self._hour = max(hour, self._hour)
+        if len(X):
+            fit = np.sqrt(distances(snapshot.scaled(X), snapshot.centroids).min(axis=1))
+            self._sum[:-1] += self._space.project(X).sum(axis=0)
+            self._sum[-1] += fit.sum()
+            self._count += len(X)
+        return alerts
+
+    def _close(self) -> list[DriftAlert]:
+        """The hour is over: compare it with what is usual."""
+        count, self._count = self._count, 0
+        total, self._sum = self._sum, np.zeros_like(self._sum)
+        if count < LEAST_SAMPLES:
+            return []
+        mean, of_day = total / count, int(self._hour % HOURS)
+        alerts = []
+        if self._days[of_day]:
+            rest = mean - self._usual[of_day]
+            found = [self._judge(i, float(rest[i])) for i in range(len(self.features))]
+            alerts = [alert for alert in found if alert is not None]
+        self._days[of_day] += 1
+        weight = 1.0 / min(int(self._days[of_day]), DAYS)
+        self._usual[of_day] += weight * (mean - self._usual[of_day])
+        return alerts
+
+    def _judge(self, i: int, rest: float) -> DriftAlert | None:
+        """One more hour's rest (what is not usual) of one feature."""
+        detector, history = self._detectors[i], self._residuals[i]
+        history.append(rest)
+        del history[: -HOURS * DAYS]
+        detector.update(rest / UNIT)
+        if not detector.drift_detected:
+            return None
+        width = min(max(1, int(detector.width)), len(history) - 1)
+        after = float(np.mean(history[-width:]))
+        shift = after - float(np.mean(history[:-width]))
+        if abs(shift) < NOTABLE:
+            return None
+        self._usual[:, i] += after
+        self._detectors[i], self._residuals[i] = self._detector(), []
+        end_ms = (self._hour + 1) * HOUR_MS
+        return DriftAlert(self.features[i], shift, end_ms - width * HOUR_MS, end_ms)
+
+    def _detector(self) -> Any:
+        make: Any = drift.ADWIN
+        return make(delta=self._delta, clock=1, min_window_length=3, grace_period=6)

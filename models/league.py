@@ -1,0 +1,155 @@
+"""Challengers learn beside the model in force, so that a change of clusterer can be decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.errors import ModelError
+from models.lineage import matched, overlap
+from models.lloyd import Partition, partition
+from models.measures import churn, silhouette
+from models.registry import learner
+from models.space import F64, Ints
+from models.trainer import Trainer
+
+#: A challenger learns in the shadow for so many rounds before it can be promoted.
+SHADOW_ROUNDS = 20
+#: Weight of the newest round in the means that are shown.
+RECENT = 0.1
+#: A customer is covered by a segment that has at least this share of all.
+COVERING = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a clusterer does on the panel; recent means.
+
+    Attributes
+    ----------
+    silhouette
+        Simplified, -1..1.
+    inertia
+        Against the model in force (1.0); smaller is tighter, more segments make it smaller.
+    churn
+        Share of customers whose segment changed since the round before, ids matched by overlap.
+    coverage
+        Share of customers in segments of at least one percent.
+    """
+
+    name: str
+    rounds: int
+    segments: int
+    silhouette: float
+    inertia: float
+    churn: float
+    coverage: float
+
+
+class _Record:
+    """The standing of one clusterer, brought up to date round by round."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.standing: Standing | None = None
+        self._before: dict[str, int] = {}
+
+    def take(self, Z: F64, found: Partition, customers: Sequence[str], reference: float) -> None:
+        """One round's partition of the panel; `reference` is the inertia of the one in force."""
+        measured = np.array(
+            [
+                silhouette(Z, found.centroids, found.labels),
+                found.inertia / max(reference, 1e-12),
+                self._churn(found, customers),
+                float((found.counts[found.labels] >= COVERING * len(Z)).mean()),
+            ]
+        )
+        old = self.standing
+        if old is not None:
+            past = np.array([old.silhouette, old.inertia, old.churn, old.coverage])
+            measured = past + RECENT * (measured - past)
+        rounds = old.rounds + 1 if old else 1
+        self.standing = Standing(self.name, rounds, found.k, *measured.tolist())
+
+    def _churn(self, found: Partition, customers: Sequence[str]) -> float:
+        """After the new labels are called by the old ones that they share most customers with."""
+        before, now = self._before, dict(zip(customers, found.labels.tolist(), strict=True))
+        self._before = now
+        both = [name for name in customers if name in before]
+        if not both:
+            return 0.0
+        old = np.array([before[name] for name in both])
+        new = np.array([now[name] for name in both])
+        called = np.full(found.k, -1)
+        for row, label in matched(overlap(old, new, int(old.max()) + 1, found.k)).items():
+            called[row] = label
+        return churn(old, called[new])
+
+
+class League:
+    """Challengers that learn from a trainer's panel.
+
+    Parameters
+    ----------
+    trainer
+        Of the model in force; only read, until `promote`.
+    names
+        Of the challengers, as in `models.registry`.
+    """
+
+    def __init__(self, trainer: Trainer, names: Sequence[str]) -> None:
+        self.trainer = trainer
+        self._learners = {name: learner(name, trainer.features, trainer.seed) for name in names}
+        self._records = {name: _Record(name) for name in names}
+        self._in_force = _Record(trainer.clusterer)
+        self._known: dict[str, F64] = {}
+
+    def learn(self) -> None:
+        """One round: what has changed in the panel since the last one. Call it between ticks."""
+        snapshot = self.trainer.snapshot
+        if snapshot is None:
+            return
+        customers, X = self.trainer.panel()
+        changed = self._changed(customers, X)
+        Z = snapshot.scaled(X)
+        here = partition(Z, snapshot.centroids)
+        self._in_force.take(Z, here, customers, here.inertia)
+        for name, challenger in self._learners.items():
+            found = challenger.learn(Z, changed)
+            self._records[name].take(Z, found, customers, here.inertia)
+
+    def standings(self) -> list[Standing]:
+        """The model in force, then the challengers by silhouette."""
+        own = [self._in_force.standing] if self._in_force.standing else []
+        others = [self._records[name].standing for name in self._learners]
+        return own + sorted((s for s in others if s), key=lambda s: -s.silhouette)
+
+    def promote(self, name: str) -> None:
+        """Let a challenger's model be the one in force; segments keep their ids by overlap.
+
+        Raises
+        ------
+        ModelError
+            If there is no such challenger, or its shadow run has been too short.
+        """
+        if name not in self._learners:
+            raise ModelError(f"challenger: {name!r}, one of {sorted(self._learners)} expected")
+        standing = self._records[name].standing
+        rounds = standing.rounds if standing else 0
+        if rounds < SHADOW_ROUNDS:
+            raise ModelError(f"challenger {name}: {rounds} rounds, {SHADOW_ROUNDS} expected")
+        self.trainer.promote(name, self._learners.pop(name))
+        self._in_force = _Record(name)
+
+    def _changed(self, customers: Sequence[str], X: F64) -> Ints:
+        """Rows that are new or have another vector than in the round before."""
+        known, self._known = (
+            self._known,
+            {name: X[row].copy() for row, name in enumerate(customers)},
+        )
+        rows = [
+            row
+            for row, name in enumerate(customers)
+            if name not in known or not np.array_equal(known[name], X[row], equal_nan=True)
+        ]
+        return np.array(rows, dtype=np.int64)
