@@ -37,7 +37,6 @@ def new_app(**options: Any) -> typer.Typer:
     """App of one command."""
     return typer.Typer(
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="More settings come from the environment: `agos settings` lists them.",
         add_completion=False,
         **options,
     )

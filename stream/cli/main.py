@@ -52,6 +52,7 @@ def load(name: str) -> Any:
     module = import_module(f"stream.cli.{COMMANDS[name][0]}")
     command = get_command(module.app)
     command.help = f"{COMMANDS[name][1]}\n\n{command.help or ''}".strip()
+    command.epilog = "More settings come from the environment: `agos settings` lists them."
     return command
 
 
@@ -87,7 +88,7 @@ def main() -> None:
 def run() -> int:
     """Exit code of the command line's command."""
     try:
-        get_command(app)()
+        get_command(app)(prog_name="agos")
     except UsageError as error:
         return _say(error, USAGE)
     except AgosError as error:
