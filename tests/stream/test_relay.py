@@ -1,0 +1,156 @@
+"""Change records on their way from the Redis stream to Kafka."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from redis import Redis
+
+from stream.outbox import Message
+from stream.relay import Relay
+from stream.settings import Settings
+from stream.store.store import Store
+from stream.topics import SEGMENT_CHANGES, partition_of
+
+PARTITIONS = 4
+
+
+class Broker:
+    """Takes messages, or fails."""
+
+    def __init__(self) -> None:
+        self.got: list[Message] = []
+        self.away = False
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        if self.away:
+            raise TimeoutError
+        self.got.extend(messages)
+
+    def ids(self) -> list[str]:
+        return [json.loads(m.value or b"")["change_id"] for m in self.got]
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    store = Store(Settings(redis=redis_url))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def broker_of_lists() -> Broker:
+    return Broker()
+
+
+def add(redis_url: str, first: int, count: int) -> None:
+    with Redis.from_url(redis_url) as redis:
+        for number in range(first, first + count):
+            fields = {
+                "change_id": str(number),
+                "customer": f"kunde-é{number % 5}",
+                "segment": "s",
+                "change": "entered",
+                "at": 1_700_000_000_000 + number,
+                "cause": "event",
+                "reason": "weil",
+                "version": number,
+                **({"due_at": 9} if number % 2 else {}),
+            }
+            redis.xadd("agos:changes", fields)
+
+
+async def copied(relay: Relay) -> int:
+    total = 0
+    while count := await relay.step():
+        total += count
+    return total
+
+
+async def test_records_are_copied_once_in_order_and_keyed(
+    store: Store, redis_url: str, broker_of_lists: Broker
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    assert await copied(relay) == 0
+    add(redis_url, 0, 7)
+    assert await copied(relay) == 7
+    add(redis_url, 7, 3)
+    assert await copied(relay) == 3
+    assert await copied(relay) == 0
+    assert broker_of_lists.ids() == [str(number) for number in range(10)]
+    message = broker_of_lists.got[3]
+    assert message.topic == SEGMENT_CHANGES
+    assert message.key == "kunde-é3".encode()
+    assert message.partition == partition_of("kunde-é3", PARTITIONS)
+    assert json.loads(message.value or b"") == {
+        "change_id": "3",
+        "customer": "kunde-é3",
+        "segment": "s",
+        "change": "entered",
+        "at": 1_700_000_000_003,
+        "cause": "event",
+        "reason": "weil",
+        "version": 3,
+        "due_at": 9,
+    }
+    assert "due_at" not in json.loads(broker_of_lists.got[2].value or b"")
+
+
+async def test_another_relay_goes_on_where_the_last_one_stopped(
+    store: Store, redis_url: str, broker_of_lists: Broker
+) -> None:
+    add(redis_url, 0, 4)
+    await copied(Relay(store, broker_of_lists.send, PARTITIONS))
+    add(redis_url, 4, 2)
+    await copied(Relay(store, broker_of_lists.send, PARTITIONS))
+    assert broker_of_lists.ids() == [str(number) for number in range(6)]
+
+
+async def test_what_was_not_taken_is_sent_again(
+    store: Store, redis_url: str, broker_of_lists: Broker
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    add(redis_url, 0, 4)
+    broker_of_lists.away = True
+    with pytest.raises(TimeoutError):
+        await relay.step()
+    broker_of_lists.away = False
+    assert await copied(relay) == 4
+
+
+async def test_more_than_one_step_can_carry(
+    store: Store, redis_url: str, broker_of_lists: Broker
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    add(redis_url, 0, 2_345)
+    assert await copied(relay) == 2_345
+    assert broker_of_lists.ids() == [str(number) for number in range(2_345)]
+
+
+async def test_a_redis_that_went_back_takes_its_place_along(
+    store: Store, redis_url: str, broker_of_lists: Broker
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    add(redis_url, 0, 3)
+    await copied(relay)
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+        # A new primary whose clock is behind gives smaller ids than those already seen.
+        redis.xadd("agos:changes", {"change_id": "late", "customer": "c"}, id="5-1")
+    assert await copied(relay) == 1
+    assert broker_of_lists.ids() == ["0", "1", "2", "late"]
+
+
+async def test_records_that_were_trimmed_too_early_are_told(
+    store: Store, redis_url: str, broker_of_lists: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    add(redis_url, 0, 3)
+    await copied(relay)
+    add(redis_url, 3, 10)
+    assert not caplog.records
+    with Redis.from_url(redis_url) as redis:
+        redis.xtrim("agos:changes", maxlen=4, approximate=False)
+    await copied(relay)
+    assert broker_of_lists.ids()[3:] == ["9", "10", "11", "12"]
+    assert "trimmed" in caplog.text
