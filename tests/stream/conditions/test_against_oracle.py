@@ -61,6 +61,23 @@ def check(case: tuple[int, dict[str, Any], list[Record]]) -> None:
     assert Counter(customer.changes) == Counter(expected)
     assert [at for at, _, _ in customer.changes] == sorted(at for at, _, _ in expected)
 
+    check_announced_ends(customer, expected, max(r.seen for r in records), end)
+
+
+def check_announced_ends(
+    customer: Customer, expected: list[tuple[int, str, str]], quiet_from: int, end: int
+) -> None:
+    """What is entered once nothing happens any more ends exactly when it said it would."""
+    entries = [change for verdict in customer.verdicts for change in verdict.entered]
+    for entry in entries:
+        # What time turned at the moment of the last arrival came just before it.
+        if entry.at_ms < quiet_from + (entry.cause == "time"):
+            continue
+        exits = [at for at, name, what in expected if (name, what) == (entry.segment, "left")]
+        actual = min((at for at in exits if at > entry.at_ms), default=None)
+        if actual is not None or (entry.due_ms is not None and entry.due_ms <= end):
+            assert entry.due_ms == actual
+
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
