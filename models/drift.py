@@ -125,12 +125,10 @@ class DriftWatch:
         detector.update(rest / UNIT)
         if not detector.drift_detected:
             return None
-        width = min(max(1, int(detector.width)), len(history) - 1)
-        after = float(np.mean(history[-width:]))
-        shift = after - float(np.mean(history[:-width]))
+        width, shift = _change(np.array(history))
         if abs(shift) < NOTABLE:
             return None
-        self._usual[:, i] += after
+        self._usual[:, i] += float(np.mean(history[-width:]))
         self._detectors[i], self._residuals[i] = self._detector(), []
         end_ms = (self._hour + 1) * HOUR_MS
         return DriftAlert(self.features[i], shift, end_ms - width * HOUR_MS, end_ms)
@@ -138,3 +136,16 @@ class DriftWatch:
     def _detector(self) -> Any:
         make: Any = drift.ADWIN
         return make(delta=self._delta, clock=1, min_window_length=3, grace_period=6)
+
+
+def _change(history: F64) -> tuple[int, float]:
+    """Where a series divides best in two levels: the length of the second, and the shift."""
+    n = len(history)
+    if n < 2:
+        return n, 0.0
+    lengths = np.arange(1, n)
+    before = np.cumsum(history)[:-1] / lengths
+    after = np.cumsum(history[::-1])[:-1][::-1] / (n - lengths)
+    shifts = after - before
+    at = int((np.abs(shifts) * np.sqrt(lengths * (n - lengths))).argmax())
+    return n - 1 - at, float(shifts[at])

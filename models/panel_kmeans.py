@@ -17,7 +17,7 @@ USEFUL_SEGMENTS = 4
 NEW_SHARE, NEW_COUNT = 0.015, 6
 RETIRED_SHARE = 0.01
 #: Another structure must be better by this (nats per customer), in so many ticks in a row.
-MARGIN = 0.008
+MARGIN = 0.006
 CONFIRMATIONS = 4
 #: While the panel grows by more than this per tick there is nothing to wait for.
 GROWTH = 1.05

@@ -15,6 +15,9 @@ CLIP = 5.0
 #: A feature whose logarithm varies less than this is constant: it may not be blown up to ±5.
 LEAST_SCALE = 1e-6
 
+#: Larger values count as these: nothing may overflow.
+LARGEST, LARGEST_LOG = 1e12, 709.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Space:
@@ -69,7 +72,8 @@ class Space:
     def raw(self, z: F64) -> F64:
         """The raw vector that lies at point `z`."""
         level = z * self.scale + self.mean
-        return np.where(self.logged, np.sign(level) * np.expm1(np.abs(level)), level)
+        grown = np.sign(level) * np.expm1(np.minimum(np.abs(level), LARGEST_LOG))
+        return np.where(self.logged, grown, level)
 
 
 def flatten(X: F64, logged: Bools) -> F64:
@@ -78,9 +82,8 @@ def flatten(X: F64, logged: Bools) -> F64:
     with np.errstate(invalid="ignore"):
         L = np.log1p(np.abs(X))
         np.copysign(L, X, out=L)
-    if not logged.all():
-        L = np.where(logged, L, X)
-    return np.clip(L, -1e12, 1e12, out=L)
+    np.minimum(np.maximum(L, -LARGEST_LOG, out=L), LARGEST_LOG, out=L)
+    return L if logged.all() else np.where(logged, L, np.clip(X, -LARGEST, LARGEST))
 
 
 def distances(Z: F64, centroids: F64) -> F64:

@@ -8,9 +8,10 @@ import numpy as np
 from models.lloyd import Partition, far_point, lloyd, spread_out
 from models.space import F64, Ints
 
-#: What one more segment must bring, in nats per customer and feature; more in a small panel.
-COST = 0.0022
-SMALL_PANEL = 120
+#: What one more segment must bring, in nats per customer and feature; more in a small panel,
+#: where chance alone brings something.
+COST = 0.001
+CHANCE = 1.2
 #: Covariances are drawn towards the common one by so many customers per feature.
 SHRINK = 4
 #: Variance below which a difference is no matter: a feature that is 0 for nearly everybody in a
@@ -74,7 +75,7 @@ def quality(groups: Moments) -> float:
     shapes = (scatters + pull * common) / (counts + pull)[:, None, None] + GRAIN * np.eye(d)
     shares = counts / n
     volume = np.linalg.slogdet(shapes)[1]
-    cost = COST * d * (1.0 + SMALL_PANEL / n)
+    cost = (COST + CHANCE / n) * d
     return float((shares * (np.log(shares) - 0.5 * volume)).sum() - cost * len(groups.counts))
 
 

@@ -35,6 +35,7 @@ class _State(msgspec.Struct, frozen=True):
     clusterer: str
     panel_size: int
     language: str
+    hysteresis: float
     rate: float
     customers: list[str]
     pending: list[str]
@@ -246,7 +247,8 @@ class Trainer:
         """Everything needed to go on elsewhere; the same bytes for the same trainer."""
         state = _State(
             self.features, self.seed, self.clusterer, self.panel_size, self.language,
-            self._panel.rate, list(self._panel), self._panel.pending, self._panel.X.tobytes(),
+            self.hysteresis, self._panel.rate, list(self._panel), self._panel.pending,
+            self._panel.X.tobytes(),
             self._next_id, self._generation, *self._memory.parts(), self._heirs,
             self.snapshot.to_json() if self.snapshot else "",
             self._learner.state(),
@@ -268,7 +270,10 @@ class Trainer:
             state = msgspec.msgpack.decode(data[len(_MAGIC) :], type=_State)
         except msgspec.MsgspecError as error:
             raise InvalidState(f"trainer: {error}") from None
-        trainer = cls(state.features, state.seed, state.clusterer, state.panel_size, state.language)
+        trainer = cls(
+            state.features, state.seed, state.clusterer, state.panel_size, state.language,
+            state.hysteresis,
+        )  # fmt: skip
         size = len(state.customers) * len(state.features) * 8
         if len(state.vectors) != size:
             raise InvalidState(f"trainer: {len(state.vectors)} bytes of vectors, {size} expected")

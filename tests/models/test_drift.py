@@ -1,0 +1,56 @@
+"""Alerts on what moves, none on what comes back every day."""
+
+import numpy as np
+
+from models.drift import FIT, HOUR_MS, DriftAlert, DriftWatch
+from models.snapshot import Segment, Snapshot
+
+SNAPSHOT = Snapshot(
+    version=1, features=("orders", "views"), mean=np.array([2.0, 3.0]), scale=np.ones(2),
+    segments=(Segment(1, (0.0, 0.0), "all", "", 1.0, ()),), trained_on=100,
+)  # fmt: skip
+
+
+def watched(seed: int, days: int, shift_from: int, shift: float) -> list[DriftAlert]:
+    """Hourly samples with a daily wave in orders; views shift on a day."""
+    rng = np.random.default_rng(seed)
+    watch, alerts = DriftWatch(SNAPSHOT.features), []
+    for hour in range(24 * days):
+        level = np.array([2.0 + 0.8 * np.sin(hour / 24 * 2 * np.pi), 3.0])
+        level[1] += shift * (hour >= 24 * shift_from)
+        X = np.expm1(rng.normal(level, 1.0, (400, 2)))
+        alerts += watch.observe(SNAPSHOT, X, hour * HOUR_MS)
+    return alerts
+
+
+def test_days_are_no_drift() -> None:
+    for seed in range(5):
+        assert watched(seed, days=14, shift_from=99, shift=0.0) == []
+
+
+def test_a_shift_is_told_once_with_its_size_and_its_beginning() -> None:
+    alerts = watched(1, days=14, shift_from=8, shift=0.5)
+    views = [alert for alert in alerts if alert.feature == "views"]
+    assert len(views) == 1
+    assert abs(views[0].shift - 0.5) < 0.15
+    assert abs(views[0].since_ms / HOUR_MS - 8 * 24) <= 12
+    assert views[0].noticed_ms <= (8 * 24 + 36) * HOUR_MS
+    assert not [alert for alert in alerts if alert.feature == "orders"]
+
+
+def test_a_worse_fit_is_told() -> None:
+    rng = np.random.default_rng(3)
+    watch, alerts = DriftWatch(SNAPSHOT.features), []
+    for hour in range(24 * 8):
+        deviation = 1.0 if hour < 24 * 5 else 1.6
+        X = np.expm1(rng.normal([2.0, 3.0], deviation, (400, 2)))
+        alerts += watch.observe(SNAPSHOT, X, hour * HOUR_MS)
+    assert FIT in {alert.feature for alert in alerts}
+
+
+def test_too_few_samples_say_nothing() -> None:
+    watch = DriftWatch(SNAPSHOT.features)
+    for hour in range(24 * 6):
+        X = np.full((5, 2), 1.0 if hour < 72 else 1e6)
+        assert watch.observe(SNAPSHOT, X, hour * HOUR_MS) == []
+    assert watch.observe(SNAPSHOT, np.zeros((0, 2)), 24 * 7 * HOUR_MS) == []

@@ -1,0 +1,94 @@
+"""Ids, parents and what became of segments, by hand."""
+
+import numpy as np
+
+from models.lineage import Memory, matched, trace
+from models.snapshot import UNASSIGNED, Change
+
+NOBODY: dict[int, int] = {}
+
+
+def spread(*parts: tuple[int, int]) -> np.ndarray:
+    """(value, how often) after each other."""
+    return np.concatenate([np.full(count, value, dtype=np.int64) for value, count in parts])
+
+
+def test_matching_takes_the_largest_sum() -> None:
+    shared = np.array([[40.0, 2.0], [3.0, 30.0]])
+    assert matched(shared) == {0: 0, 1: 1}
+    assert matched(shared[::-1]) == {0: 1, 1: 0}
+
+
+def test_unlike_segments_are_not_matched() -> None:
+    # Jaccard 10 / (100 + 10 - 10) = .1.
+    assert matched(np.array([[10.0, 90.0]])) == {1: 0}
+
+
+def test_the_first_segments_are_new() -> None:
+    nobody = np.full(4, UNASSIGNED)
+    found = trace((), np.zeros(4, np.int64), nobody, np.array([0, 0, 1, 1]), 2, 1, NOBODY)
+    assert found.ids == (1, 2)
+
+
+def test_rows_in_another_order_keep_their_ids() -> None:
+    past = spread((5, 50), (8, 30))
+    found = trace((5, 8), spread((0, 50), (1, 30)), past, spread((1, 50), (0, 30)), 2, 9, NOBODY)
+    assert found.ids == (8, 5)
+    assert found.changes == ()
+
+
+def test_a_split_has_one_parent() -> None:
+    past = spread((5, 80), (8, 40))
+    now = spread((0, 50), (2, 30), (1, 40))
+    found = trace((5, 8), spread((0, 80), (1, 40)), past, now, 3, 9, NOBODY)
+    assert found.ids == (5, 8, 9)
+    assert found.parents == ((), (), (5,))
+    assert found.changes == (Change("split", 9, (5,)),)
+
+
+def test_customers_from_everywhere_are_a_birth() -> None:
+    past = spread((5, 60), (8, 60), (5, 15), (8, 15))
+    now = spread((0, 60), (1, 60), (2, 30))
+    old = spread((0, 60), (1, 60), (0, 30))
+    found = trace((5, 8), old, past, now, 3, 9, NOBODY)
+    assert found.ids == (5, 8, 9)
+    assert found.changes == (Change("born", 9, (5, 8)),)
+
+
+def test_a_merge_and_a_death() -> None:
+    past = spread((5, 50), (8, 20), (6, 40))
+    merged = trace(
+        (5, 8, 6), spread((0, 50), (1, 20), (2, 40)), past, spread((0, 70), (1, 40)), 2, 9, NOBODY
+    )
+    assert merged.ids == (5, 6)
+    assert merged.changes == (Change("merged", 8, (5,)),)
+    scattered = spread((0, 50), (0, 10), (1, 10), (1, 40))
+    died = trace((5, 8, 6), spread((0, 50), (1, 20), (2, 40)), past, scattered, 2, 9, NOBODY)
+    assert died.changes == (Change("died", 8, ()),)
+
+
+def test_a_shrunken_segment_keeps_its_id_by_place() -> None:
+    # Of 100 customers that were in 5, 90 are now in 8; the 10 left are where 5 is.
+    past = spread((5, 100), (8, 100))
+    old = spread((0, 10), (1, 190))
+    found = trace((5, 8), old, past, spread((0, 10), (1, 190)), 2, 9, NOBODY)
+    assert found.ids == (5, 8)
+
+
+def test_the_child_of_a_vanished_segment_is_the_segment_moved() -> None:
+    past = spread((9, 80), (8, 40))
+    found = trace(
+        (5, 9, 8), spread((1, 80), (2, 40)), past, spread((0, 80), (1, 40)), 2, 10, {9: 5}
+    )
+    assert found.ids == (5, 8)
+    assert found.changes == (Change("merged", 9, (5,)),)
+
+
+def test_memory_looks_back() -> None:
+    memory = Memory()
+    memory.tick(["a"], np.array([1]))
+    memory.tick(["a"], np.array([2]))
+    assert memory.past(["a", "b"]).tolist() == [1, UNASSIGNED]
+    again = Memory(*memory.parts())
+    again.relabel(["a"], np.array([7]), {7})
+    assert again.past(["a"]).tolist() == [7]

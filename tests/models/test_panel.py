@@ -1,0 +1,65 @@
+"""The panel of customers."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.panel import OVERFLOW, Panel, panel_hash
+
+
+@given(st.text())
+def test_hash_lies_in_the_unit_interval_and_stays(customer: str) -> None:
+    assert 0.0 <= panel_hash(customer) < 1.0
+    assert panel_hash(customer) == panel_hash(str(customer))
+
+
+def test_hash_is_even() -> None:
+    tenths = np.bincount([int(10 * panel_hash(f"customer-{i}")) for i in range(20_000)])
+    # 2,000 each, deviation 42.
+    assert np.abs(tenths - 2_000).max() < 200
+
+
+def test_latest_vector_counts() -> None:
+    panel = Panel(2, 10)
+    x = np.array([1.0, 2.0])
+    panel.put("a", x)
+    x[:] = 9.0
+    assert panel.X.tolist() == [[1.0, 2.0]]
+    panel.put("a", x)
+    assert panel.X.tolist() == [[9.0, 9.0]]
+    assert len(panel) == 1
+
+
+def test_memory_is_bounded_and_the_share_halves() -> None:
+    panel = Panel(1, 100)
+    for i in range(5_000):
+        panel.put(f"c{i}", np.array([float(i)]))
+        assert len(panel) <= OVERFLOW * 100
+    assert panel.rate in {2.0**-i for i in range(1, 10)}
+    kept = {f"c{i}" for i in range(5_000) if panel_hash(f"c{i}") < panel.rate}
+    assert set(panel) == kept
+    assert dict(zip(panel, panel.X[:, 0], strict=True)) == {c: float(c[1:]) for c in kept}
+
+
+def test_a_forgotten_customer_leaves_the_others_alone() -> None:
+    panel = Panel(1, 10)
+    for i, name in enumerate("abcd"):
+        panel.put(name, np.array([float(i)]))
+    assert panel.drop("b")
+    assert not panel.drop("b")
+    assert dict(zip(panel, panel.X[:, 0], strict=True)) == {"a": 0.0, "c": 2.0, "d": 3.0}
+    assert panel.rows(["a", "b", "d"]).tolist() == [0, -1, 1]
+
+
+def test_changed_rows_are_told_once() -> None:
+    panel = Panel(1, 10)
+    for name in "abc":
+        panel.put(name, np.array([0.0]))
+    assert panel.take_changed().tolist() == [0, 1, 2]
+    panel.put("b", np.array([1.0]))
+    panel.put("b", np.array([2.0]))
+    panel.put("c", np.array([2.0]))
+    panel.drop("c")
+    assert panel.changed == 1
+    assert panel.take_changed().tolist() == [1]
+    assert panel.take_changed().tolist() == []

@@ -1,0 +1,155 @@
+"""Snapshots: scoring, explaining, storing."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.errors import InvalidSnapshot
+from models.snapshot import LARGEST_BYTES, UNASSIGNED, Segment, Snapshot
+
+
+def segment(segment_id: int, centroid: tuple[float, ...], **more: Any) -> Segment:
+    given = {"name": f"segment {segment_id}", "sentence": "", "weight": 0.5, "effects": ()} | more
+    return Segment(id=segment_id, centroid=centroid, **given)
+
+
+def snapshot(*segments: Segment, **more: Any) -> Snapshot:
+    given: dict[str, Any] = {
+        "version": 3, "features": ("a", "b"), "mean": np.zeros(2), "scale": np.ones(2),
+        "segments": segments, "trained_on": 100, "logged": (False, False), "hysteresis": 0.2,
+    }  # fmt: skip
+    return Snapshot(**(given | more))
+
+
+# On a line: 4 at 0, 9 at 4.
+LINE = snapshot(segment(4, (0.0, 0.0)), segment(9, (4.0, 0.0)))
+
+
+def at(*places: float) -> np.ndarray:
+    return np.array([[place, 0.0] for place in places])
+
+
+def test_new_customers_go_to_the_nearest() -> None:
+    ids, confidence = LINE.assign(at(1.0, 3.0, 0.0), np.full(3, UNASSIGNED))
+    assert ids.tolist() == [4, 9, 4]
+    # Distances 1 and 3: 9 / (1 + 9).
+    assert confidence == pytest.approx([0.9, 0.9, 1.0])
+    assert confidence.dtype == np.float32
+
+
+def test_a_customer_moves_only_when_it_is_clearly_nearer() -> None:
+    # At 2.2 the new distance is 1.8 of 2.2 (.82), at 2.3 it is 1.7 of 2.3 (.74 < .8).
+    ids, confidence = LINE.assign(at(2.2, 2.3), np.array([4, 4]))
+    assert ids.tolist() == [4, 9]
+    assert confidence[0] == pytest.approx(1.8**2 / (1.8**2 + 2.2**2))
+
+
+def test_an_id_that_is_gone_counts_as_unassigned() -> None:
+    assert LINE.assign(at(2.2, 2.2, 2.2), np.array([5, 12, -1]))[0].tolist() == [9, 9, 9]
+
+
+def test_rows_do_not_influence_each_other() -> None:
+    rng = np.random.default_rng(2)
+    X, current = rng.normal(2.0, 2.0, (50, 2)), rng.choice([-1, 4, 9, 7], 50)
+    together, sure = LINE.assign(X, current)
+    for i in range(50):
+        alone, confidence = LINE.assign(X[i : i + 1], current[i : i + 1])
+        assert alone[0] == together[i]
+        assert confidence[0] == pytest.approx(sure[i], abs=1e-6)
+
+
+def test_no_customers_and_one_segment() -> None:
+    ids, confidence = LINE.assign(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))
+    assert len(ids) == len(confidence) == 0
+    lonely = snapshot(segment(4, (0.0, 0.0)))
+    ids, confidence = lonely.assign(at(100.0), np.array([UNASSIGNED]))
+    assert ids.tolist() == [4]
+    assert confidence.tolist() == [1.0]
+
+
+def test_two_segments_in_one_place_are_no_division_by_zero() -> None:
+    twins = snapshot(segment(1, (0.0, 0.0)), segment(2, (0.0, 0.0)))
+    assert twins.assign(at(0.0), np.array([2]))[0].tolist() == [2]
+
+
+def test_explanation_names_what_speaks_for_it() -> None:
+    model = snapshot(
+        segment(1, (0.0, 2.0), name="big spenders"),
+        segment(2, (0.0, -2.0), name="savers"),
+        features=("views", "spend"),
+    )
+    text = model.explain(np.array([0.0, 1.8]))
+    assert text == "nearest to big spenders because of very high spend; next nearest savers"
+    assert model.explain(np.array([0.0, 0.1]), segment_id=2).startswith("stays in savers")
+
+
+def test_json_gives_the_same_snapshot_back() -> None:
+    text = LINE.to_json()
+    again = Snapshot.from_json(text)
+    assert again.to_json() == text
+    assert again.segments == LINE.segments
+    assert again.assign(at(2.2), np.array([4]))[0].tolist() == [4]
+
+
+def test_a_large_snapshot_is_small_enough() -> None:
+    rng = np.random.default_rng(1)
+    names = tuple(f"a_rather_long_feature_name_{i}" for i in range(30))
+    segments = [
+        segment(
+            i + 1, tuple(rng.normal(size=30).tolist()), sentence="x" * 400,
+            effects=tuple((name, float(rng.normal())) for name in names[:5]),
+        )
+        for i in range(10)
+    ]  # fmt: skip
+    model = snapshot(
+        *segments, features=names, mean=rng.normal(size=30), scale=np.ones(30), logged=(True,) * 30
+    )
+    assert len(model.to_json()) < LARGEST_BYTES
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"version": 0},
+        {"segments": []},
+        {"mean": [0.0]},
+        {"mean": [0.0, None]},
+        {"scale": [1.0, 0.0]},
+        {"scale": [1.0, -1.0]},
+        {"features": ["a", "a"]},
+        {"hysteresis": 1.0},
+        {"panel_rate": 0.0},
+        {"language": "tlh"},
+        {"surprise": 1},
+        {"logged": [True]},
+        {"clip": 0.0},
+    ],
+)
+def test_bad_content_is_refused(change: dict[str, Any]) -> None:
+    stored = json.loads(LINE.to_json()) | change
+    with pytest.raises(InvalidSnapshot):
+        Snapshot.from_json(json.dumps(stored))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", b"\xff\xfe", "1" * (LARGEST_BYTES + 1)])
+def test_what_is_no_snapshot_is_refused(text: str | bytes) -> None:
+    with pytest.raises(InvalidSnapshot):
+        Snapshot.from_json(text)
+
+
+def test_segments_must_fit() -> None:
+    with pytest.raises(InvalidSnapshot, match="segment ids"):
+        snapshot(segment(1, (0.0, 0.0)), segment(1, (1.0, 0.0)))
+    with pytest.raises(InvalidSnapshot, match="centroids"):
+        snapshot(segment(1, (0.0,)))
+    with pytest.raises(InvalidSnapshot, match="weights"):
+        snapshot(segment(1, (0.0, 0.0), weight=1.5))
+
+
+def test_a_new_feature_weighs_nothing_at_first() -> None:
+    wider = LINE.widened(["c"])
+    ids, _ = wider.assign(np.array([[1.0, 0.0, 1e9], [3.0, 0.0, np.nan]]), np.full(2, UNASSIGNED))
+    assert ids.tolist() == [4, 9]
