@@ -7,17 +7,20 @@ merge into the state of both.
 
 import json
 from base64 import urlsafe_b64encode
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from stream.conditions.selection import Happening, Selection
+from stream.conditions.selection import ANY_EVENT, Happening, Selection
+from stream.conditions.words import MINUTE_MS
 
 #: How many timestamps a keeper holds: the next of these, so that conditions share.
 DEPTHS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1_000)
 MAX_DEPTH = DEPTHS[-1]
 _KEY_BYTES = 5
+#: Events may be this far ahead of the moment of evaluation.
+AHEAD_MS = 5 * MINUTE_MS
 
 
 def state_key(*meaning: Any) -> str:
@@ -128,19 +131,21 @@ class Count:
 class Chain:
     """The latest start of a sequence of events, each later than the one before.
 
-    Per step the last `DEPTH` timestamps and, for every one, the latest start of a sequence that
-    ends there (0: none). In order the result is exact without limit; an event that comes late is
-    exact unless `DEPTH` later events of its step have been seen.
+    State: of the first step `[times]`, of the others `[times, starts]`: the last `DEPTH`
+    timestamps and, for each, the latest start of a sequence that ends there (0: none). In order
+    the result is exact without limit; an event that comes late is exact unless `DEPTH` later
+    events of its step have been seen.
     """
 
     steps: tuple[Selection, ...]
+    within_ms: int | None
     key: str = field(init=False)
 
     DEPTH = 32
 
     def __post_init__(self) -> None:
         canonical = [step.canonical() for step in self.steps]
-        object.__setattr__(self, "key", state_key("chain", canonical))
+        object.__setattr__(self, "key", state_key("chain", canonical, self.within_ms))
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -149,51 +154,63 @@ class Chain:
     def fold(self, state: Any, event: Happening) -> Any:
         changed = False
         for i, step in enumerate(self.steps):
-            named = event.name in step.names or step.names == ("*",)
-            if named and step.takes(event):
-                state = state or [[[], []] for _ in self.steps]
+            if (event.name in step.names or step.names[0] == ANY_EVENT) and step.takes(event):
+                state = state or [[[]], *([[], []] for _ in self.steps[1:])]
                 changed |= self._insert(state, i, event.at_ms, 0)
         return state if changed else None
 
-    def _insert(self, state: Any, step: int, at_ms: int, start_ms: int) -> bool:
-        times, starts = state[step]
-        at = bisect_left(times, at_ms)
-        if at < len(times) and times[at] == at_ms:
-            if starts[at] >= start_ms:
-                return False
-            starts[at] = start_ms
-        elif at == 0 and len(times) == self.DEPTH:
-            return False
-        else:
-            times.insert(at, at_ms)
-            starts.insert(at, start_ms)
-        for i in range(step, len(state)):
-            self._link(state, i, at_ms)
-        if len(times) > self.DEPTH:
-            del times[0], starts[0]
-        return True
-
-    def _link(self, state: Any, step: int, from_ms: int) -> None:
-        """Latest starts of the step's timestamps from `from_ms` on, given the step before."""
-        times, starts = state[step]
-        for i in range(bisect_left(times, from_ms), len(times)):
-            best = starts[i - 1] if i and step else starts[i]
-            if step == 0:
-                best = times[i]
-            else:
-                before, before_starts = state[step - 1]
-                j = bisect_left(before, times[i])
-                best = max(best, before_starts[j - 1] if j else 0)
-            starts[i] = max(starts[i], best)
+    def merge(self, one: Any, other: Any) -> Any:
+        merged = [[list(column) for column in step] for step in one]
+        for i, step in enumerate(other):
+            for at_ms, start_ms in zip(step[0], step[-1], strict=True):
+                self._insert(merged, i, at_ms, start_ms)
+        return merged
 
     def latest_start(self, state: Any) -> int:
         """Start of the latest-starting whole sequence, 0 if there is none."""
         starts: list[int] = state[-1][1] if state else []
         return starts[-1] if starts else 0
 
-    def merge(self, one: Any, other: Any) -> Any:
-        merged = [[list(times), list(starts)] for times, starts in one]
-        for step, (times, starts) in enumerate(other):
-            for at_ms, start_ms in zip(times, starts, strict=True):
-                self._insert(merged, step, at_ms, start_ms)
-        return merged
+    def _insert(self, state: Any, step: int, at_ms: int, start_ms: int) -> bool:
+        if self.within_ms is not None and not self._forget(state, at_ms):
+            return False
+        columns = state[step]
+        times = columns[0]
+        place = bisect_left(times, at_ms)
+        if place == len(times) or times[place] != at_ms:
+            if place == 0 and len(times) == self.DEPTH:
+                return False
+            times.insert(place, at_ms)
+            if step:
+                columns[1].insert(place, start_ms)
+        elif step == 0 or columns[1][place] >= start_ms:
+            return False
+        else:
+            columns[1][place] = start_ms
+        for i in range(max(step, 1), len(state)):
+            if state[i][0] and state[i][0][-1] >= at_ms:
+                _link(state[i - 1], state[i], at_ms)
+        if len(times) > self.DEPTH:
+            for column in columns:
+                del column[0]
+        return True
+
+    def _forget(self, state: Any, at_ms: int) -> bool:
+        """Drop what no window can hold any more; whether one may still hold `at_ms`."""
+        newest_ms = max(at_ms, *(columns[0][-1] for columns in state if columns[0]), 0)
+        gone_ms = newest_ms - (self.within_ms or 0) - AHEAD_MS
+        for columns in state:
+            if columns[0] and columns[0][0] <= gone_ms:
+                old = bisect_right(columns[0], gone_ms)
+                for column in columns:
+                    del column[:old]
+        return bool(at_ms > gone_ms)
+
+
+def _link(before: Any, columns: Any, from_ms: int) -> None:
+    """Latest starts of a step's timestamps from `from_ms` on, given the step before."""
+    times, starts = columns
+    for i in range(bisect_left(times, from_ms), len(times)):
+        j = bisect_left(before[0], times[i])
+        best = before[-1][j - 1] if j else 0
+        starts[i] = max(best, starts[i], starts[i - 1] if i else 0)

@@ -207,7 +207,7 @@ class Sequence(Leaf):
     keeper: Chain = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "keeper", Chain(self.steps))
+        object.__setattr__(self, "keeper", Chain(self.steps, self.within_ms))
 
     @property
     def growth(self) -> int:

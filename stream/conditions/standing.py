@@ -116,7 +116,7 @@ class Affinity(Leaf):
 
     def turn(self, view: View) -> int:
         weight = view.facts.affinities.get(self.category, 0.0)
-        return NEVER if self.bounds.passes(weight) else -NEVER
+        return NEVER if self.bounds.inside(weight) else -NEVER
 
     def reason(self, view: View) -> str:
         weight = view.facts.affinities.get(self.category, 0.0)

@@ -9,17 +9,14 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream.conditions.keepers import state_key
+from stream.conditions.keepers import AHEAD_MS, state_key
 from stream.conditions.selection import MINOR_PER_UNIT, TOTAL, Happening, Selection
-from stream.conditions.words import MINUTE_MS
 
 #: Amounts are kept in units of 1 / SCALE.
 SCALE = 10_000
 _PER_MINOR = SCALE // MINOR_PER_UNIT
 #: Larger amounts of a property are broken data and do not count.
 _MAX_AMOUNT = 1e12
-#: Events may be this far ahead of the moment of evaluation.
-AHEAD_MS = 5 * MINUTE_MS
 
 
 def amount(event: Happening, name: str | None) -> int | None:

@@ -160,10 +160,11 @@ class Bounds:
 
     def passes(self, value: Any) -> bool:
         if type(value) is list or type(value) is tuple:
-            return any(self._inside(item) for item in value)
-        return self._inside(value)
+            return any(self.inside(item) for item in value)
+        return self.inside(value)
 
-    def _inside(self, value: Any) -> bool:
+    def inside(self, value: Any) -> bool:
+        """Whether one value is a number of the range."""
         if type(value) is not float and type(value) is not int:
             return False
         # Both sides were rounded from decimal text, so equal text stays equal.

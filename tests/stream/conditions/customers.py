@@ -51,10 +51,19 @@ class StoredFacts:
 
 
 class Customer:
-    """Feeds records in order of arrival; between them the timer fires when due."""
+    """Feeds records in order of arrival; between them the timer fires when due.
 
-    def __init__(self, definitions: Definitions, percentiles: Percentiles | None = None) -> None:
+    A `sleepy` customer's timer never fires: it is evaluated just before the next arrival.
+    """
+
+    def __init__(
+        self,
+        definitions: Definitions,
+        percentiles: Percentiles | None = None,
+        sleepy: bool = False,
+    ) -> None:
         self.definitions = definitions
+        self.sleepy = sleepy
         self.memory: dict[str, Any] = {}
         self.facts = StoredFacts(percentiles or Ranks())
         self.members: Mapping[str, int] = {}
@@ -76,6 +85,8 @@ class Customer:
 
     def wait(self, until: int) -> None:
         """Let time go on; each timer fires at its due moment."""
+        if self.sleepy and self.memory:
+            self.evaluate(until, Changed.NOTHING)
         while (due := self.definitions.due(self.memory)) is not None and due <= until:
             self.evaluate(due, Changed.NOTHING)
 

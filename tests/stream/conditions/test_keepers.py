@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.conditions.keepers import Chain, Count, First, Keeper, Times
+from stream.conditions.keepers import AHEAD_MS, Chain, Count, First, Keeper, Times
 from stream.conditions.selection import Happening, Selection, purchase_event
-from stream.conditions.sums import AHEAD_MS, SCALE, LifeSum, WindowSum
+from stream.conditions.sums import SCALE, LifeSum, WindowSum
 
 A, B = Selection(("A",)), Selection(("B",))
 WINDOW = 1_000
@@ -19,7 +19,8 @@ KEEPERS: dict[str, Callable[[], Keeper]] = {
     "times": lambda: Times(A, 3),
     "first": lambda: First(A),
     "count": lambda: Count(A),
-    "chain": lambda: Chain((A, B, A)),
+    "chain": lambda: Chain((A, B, A), None),
+    "chain of a window": lambda: Chain((A, B), WINDOW),
     "window": lambda: WindowSum(A, "v", WINDOW),
     "life": lambda: LifeSum(A, "v"),
 }
@@ -49,7 +50,11 @@ def folded(keeper: Keeper, happenings: list[Happening]) -> Any:
 def meaning(keeper: Keeper, state: Any) -> Any:
     """What conditions read from a state; the order of events of one moment says nothing."""
     if isinstance(keeper, Chain):
-        return keeper.latest_start(state)
+        # A start before the window is as good as none.
+        newest_ms = max((t for columns in state or () for t in columns[0]), default=0)
+        oldest_ms = newest_ms - (keeper.within_ms or newest_ms) - AHEAD_MS
+        start_ms = keeper.latest_start(state)
+        return start_ms if start_ms > oldest_ms else 0
     if isinstance(keeper, WindowSum) and state is not None:
         return sorted(zip(*state, strict=True))
     return state
@@ -88,7 +93,7 @@ def test_states_stay_bounded() -> None:
         Happening(rng.choice("AB"), rng.randrange(1, 10**9), {"v": 1}, None) for _ in range(3_000)
     ]
     assert len(folded(Times(A, 5), happenings)) == 5
-    chain = folded(Chain((A, B)), happenings)
+    chain = folded(Chain((A, B), None), happenings)
     assert all(len(times) <= Chain.DEPTH for times, *_ in chain)
     window = folded(WindowSum(A, "v", 10**9), happenings)
     assert len(window[0]) <= WindowSum.LIMIT
@@ -115,7 +120,7 @@ def test_what_left_the_window_is_forgotten_but_not_before_a_clock_may_be_behind(
 
 
 def test_a_chain_in_order_is_exact_however_many_events_there_are() -> None:
-    keeper = Chain((A, B, Selection(("C",))))
+    keeper = Chain((A, B, Selection(("C",))), None)
     happenings = [Happening("A", 1, {}, None), Happening("B", 2, {}, None)]
     happenings += [Happening("A", 10 + i, {}, None) for i in range(500)]
     happenings += [Happening("C", 1_000, {}, None)]
