@@ -72,7 +72,7 @@ def demo(
     with terminable():
         try:
             with stack("demo", workers, news.tell, overrides=overrides) as running:
-                out.print(f"{note}: {' '.join(feed)}", soft_wrap=True)
+                out.print(f"{note} (agos {' '.join(feed)})", soft_wrap=True)
                 try:
                     with out.status("starting; the first join of a group takes a few seconds"):
                         running.wait_until_ready()

@@ -3,7 +3,8 @@
 import time
 from datetime import datetime
 
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+_DAY_MS = 86_400_000
+_UNITS = (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def moment(at_ms: int) -> str:
@@ -21,8 +22,13 @@ def clock(at_ms: int) -> str:
     return _local(at_ms).strftime("%H:%M:%S")
 
 
+def when(at_ms: int, now_ms: int) -> str:
+    """The time of day, or the day if that is another one than about now."""
+    return clock(at_ms) if abs(now_ms - at_ms) < _DAY_MS else day(at_ms)
+
+
 def span(milliseconds: float) -> str:
-    """`3 d`, `5 h`, `12 min`, `7 s`: the largest unit that fits."""
+    """`2 y`, `3 d`, `5 h`, `12 min`, `7 s`: the largest unit that fits."""
     seconds = abs(milliseconds) / 1000
     for unit, size in _UNITS:
         if seconds >= size:

@@ -12,10 +12,12 @@ from rich.text import Text
 
 from stream.store.records import Change, Segment
 from stream.watch.history import History, moves, sparkline
-from stream.watch.times import clock, span
+from stream.watch.times import span, when
 
 #: From this width on, changes stand beside the segments.
 _WIDE = 110
+#: From this width on, a change shows both where from and where to.
+_BOTH = 70
 _HEAD_LINES = 4
 _SPARK_WIDE, _SPARK_NARROW = 20, 10
 
@@ -137,17 +139,23 @@ def _trend(difference: int) -> Text:
 
 
 def _changes(history: History, changes: Sequence[Change], rows: int, width: int) -> RenderableType:
+    """Latest moves: from where to where; on a narrow panel only to where."""
     table = Table(box=None, expand=True, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(width // 6, 8))
-    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    if width >= _BOTH:
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for move in moves(changes)[: max(rows, 0)]:
-        left = Text(history.name(move.left), "dim") if move.left else Text()
-        entered = Text(history.name(move.entered)) if move.entered else Text()
-        arrow = Text("→", "green" if move.entered else "red")
-        table.add_row(clock(move.at_ms), Text(move.customer_id), left, arrow, entered)
+        cells = [Text(when(move.at_ms, history.now.at_ms)), Text(move.customer_id)]
+        entered = history.name(move.entered) if move.entered else ""
+        left = history.name(move.left) if move.left else ""
+        if width >= _BOTH:
+            cells += [Text(left), Text("→", "green" if entered else "red"), Text(entered)]
+        else:
+            cells += [Text("→", "green") if entered else Text("←", "red"), Text(entered or left)]
+        table.add_row(*cells)
     if not changes:
-        table.add_row("", "", Text("none yet", "dim"))
+        table.add_row(Text("none yet", "dim"))
     return Panel(table, title="Latest changes", title_align="left", box=box.ROUNDED)

@@ -65,7 +65,7 @@ class Running:
     def workers(self) -> list[psutil.Process]:
         """Those of our own commands that run now; the servers are no Python."""
         children = psutil.Process(self.popen.pid).children()
-        return [p for p in children if p.status() != "zombie" and "python" in p.exe()]
+        return [p for p in children if p.status() != "zombie" and "python" in Path(p.exe()).name]
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of the same user, as in a second terminal."""
@@ -173,7 +173,7 @@ def test_a_demo_without_a_terminal(start, place):
     assert eventually(lambda: len(demo.family()) >= 4, 10), "broker, Redis, worker, shop"
     assert demo.popen.wait(timeout=60) == 0, demo.text
     lines = demo.text.splitlines()
-    assert lines[0].startswith("simulated shop: ")
+    assert lines[0].startswith("simulated shop (agos simulate ")
     events = re.fullmatch(r"([\d,]+) events of (\d+) customers applied, 0 rejected\.", lines[-3])
     assert events, lines[-3:]
     assert int(events[1].replace(",", "")) >= 3_000

@@ -8,7 +8,7 @@ from rich.console import Console
 from stream.store.records import Change, Overview, Segment, WorkerStatus
 from stream.watch import History, line, view
 from stream.watch.history import TREND_MS, Move, Sizes, moves, sparkline
-from stream.watch.times import ago, span
+from stream.watch.times import ago, span, when
 
 
 def segment(name: str, size: int, **fields: Any) -> Segment:
@@ -186,8 +186,14 @@ def test_a_plain_line(history):
 
 
 def test_spans_use_the_largest_unit_that_fits():
-    assert [span(s * 1000) for s in (5, 60, 3_599, 3_600, 86_399, 86_400)] == [
-        "5 s", "1 min", "59 min", "1 h", "23 h", "1 d",
+    assert [span(s * 1000) for s in (5, 60, 3_599, 3_600, 86_399, 86_400, 63_115_200)] == [
+        "5 s", "1 min", "59 min", "1 h", "23 h", "1 d", "2 y",
     ]  # fmt: skip
     assert ago(1_000, 61_000) == "1 min ago"
     assert ago(7_200_000, 0) == "in 2 h"
+
+
+def test_moments_of_another_day_are_shown_as_days():
+    noon_ms = 1_700_000_000_000
+    assert len(when(noon_ms, noon_ms + 60_000)) == len("12:00:00")
+    assert when(noon_ms, noon_ms + 10 * 86_400_000).startswith("2023-11-1")
