@@ -252,6 +252,15 @@ def test_the_end_of_a_transaction_is_no_event_that_waits(
         more = [interaction("c1", number, BEGIN_MS + number) for number in range(20, 30)]
         system.send(more)
         system.wait_figures(add_up(sent + more))
+        last = [interaction("c1", 30, BEGIN_MS)]
+        asyncio.run(send_in_transactions(kafka.address, unique, last))
+        system.wait_figures(add_up(sent + more + last))
+        worker.stop(grace_seconds=10)
+        # Only a marker is left to read.
+        heir = system.worker()
+        system.wait(lambda: bool(reports(system)), 30, "the heir reported")
+        time.sleep(8)
+        assert heir.running, heir.log_tail()
 
 
 async def send_in_transactions(address: str, name: str, sent: list[Sent]) -> None:
