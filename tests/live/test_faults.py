@@ -27,7 +27,7 @@ from tests.live.harness import Sent, System, add_up, traffic
 from tests.servers import ApacheKafka, remove_topics
 
 SEEDS = tuple(int(s) for s in os.environ.get("SEEDS", "1 3").split())
-ACCIDENTS = int(os.environ.get("ACCIDENTS", "12"))
+ACCIDENTS = int(os.environ.get("ACCIDENTS", "10"))
 CUSTOMERS = 600
 BEGIN_MS = int(time.time() * 1000) - 30 * 86_400_000
 

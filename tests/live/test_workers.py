@@ -69,7 +69,7 @@ def test_online_retail_is_exact_with_a_worker_killed_half_way(
     expected = retail_oracle.expected(str(RETAIL))
     events = sum(figures["events"] for figures in expected.values())
     # Small batches, so that half way is there to be seen.
-    config = {"currency": "GBP", "clock": "events", "group": unique, "batch": "20"}
+    config = {"currency": "GBP", "clock": "events", "group": unique, "batch": "60"}
     with System(broker.address, redis_url, tmp_path, **config) as system:
         history = open_history(RETAIL, "online-retail")
         sender = producer(Settings(kafka=broker.address))
@@ -134,12 +134,13 @@ def test_two_workers_a_third_joins_and_one_is_killed(
         assert sum(worker.running for worker in system.workers) == 2
 
 
+@pytest.mark.kafka
 @pytest.mark.slow
 def test_a_worker_that_was_paused_for_too_long_changes_nothing(
-    broker: Server, redis_url: str, unique: str, tmp_path: Path
+    kafka: ApacheKafka, redis_url: str, unique: str, tmp_path: Path
 ) -> None:
-    sent = traffic(30_000, 700, BEGIN_MS)
-    with System(broker.address, redis_url, tmp_path, group=unique, batch="50") as system:
+    sent = traffic(15_000, 700, BEGIN_MS)
+    with System(kafka.address, redis_url, tmp_path, group=unique, batch="50") as system:
         system.send(sent)
         zombie = system.worker()
         half_applied(system, 2_000)
@@ -149,7 +150,7 @@ def test_a_worker_that_was_paused_for_too_long_changes_nothing(
         half_applied(system, 6_000)
         zombie.signal(signal.SIGCONT)
         system.wait_figures(add_up(sent), 120)
-        more = traffic(2_000, 700, BEGIN_MS, first=30_000)
+        more = traffic(2_000, 700, BEGIN_MS, first=15_000)
         system.send(more)
         system.wait_figures(add_up(sent + more), 60)
 
@@ -169,11 +170,11 @@ def test_a_redis_that_lost_everything_is_filled_again_by_itself(
 
 @pytest.mark.slow
 def test_a_redis_that_was_killed_comes_back_with_its_file(
-    broker: Server, mortal_redis: MortalRedis, unique: str, tmp_path: Path
+    embedded: Server, mortal_redis: MortalRedis, unique: str, tmp_path: Path
 ) -> None:
     sent = traffic(30_000, 500, BEGIN_MS)
     with System(
-        broker.address, mortal_redis.address, tmp_path, group=unique, batch="100"
+        embedded.address, mortal_redis.address, tmp_path, group=unique, batch="100"
     ) as system:
         system.send(sent)
         worker = system.worker()
@@ -239,6 +240,7 @@ def test_a_record_of_a_megabyte_becomes_a_dead_letter(
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_the_end_of_a_transaction_is_no_event_that_waits(
     kafka: ApacheKafka, redis_url: str, unique: str, tmp_path: Path
 ) -> None:

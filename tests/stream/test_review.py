@@ -234,7 +234,6 @@ async def test_customers_of_others_are_left_to_them(
     assert set(members(redis, 20)) == {theirs}
 
 
-@pytest.mark.xfail(strict=True, reason="a customer given twice is written twice")
 async def test_a_customer_named_twice_changes_once(redis: Redis, log: Log, worker: Worker) -> None:
     """SCAN may give a key more than once."""
     worker.pipeline.snapshot = model(1, 10, 20)
@@ -266,7 +265,6 @@ async def test_a_review_of_a_state_that_is_not_the_newest_changes_nothing(
     assert worker.pipeline.meter.misses == 1
 
 
-@pytest.mark.xfail(strict=True, reason="cluster_name is written only when the cluster changes")
 async def test_a_new_name_of_a_segment_reaches_its_customers(
     redis: Redis, log: Log, worker: Worker
 ) -> None:
