@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 #: Batches that are decoded, computed or written at the same time.
 _IN_FLIGHT = 4
 _KAFKA_SECONDS = 20.0
+_FRESH_SECONDS = 5.0
 _SAMPLES = TP(MODEL_SAMPLES, 0)
 
 Step = Callable[[], Awaitable[Any]]
@@ -66,6 +67,7 @@ class Crew:
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._running: set[asyncio.Task[None]] = set()
         self._assigning = asyncio.Lock()
+        self._starts: dict[Place, tuple[int, float]] = {}
         self._committed: dict[TP, int] = {}
         self._progress = _Progress()
 
@@ -111,9 +113,12 @@ class Crew:
             log.info("partitions went away before they could be read again")
 
     async def first_offset(self, place: Place) -> int:
-        """First offset that the log of a partition still has."""
-        starts = self.consumer.log_starts([TP(*place)])
-        return (await asyncio.wait_for(starts, _KAFKA_SECONDS))[TP(*place)]
+        """First offset that the log of a partition still has, as of a few seconds ago."""
+        known = self._starts.get(place)
+        if known is None or time.monotonic() - known[1] > _FRESH_SECONDS:
+            starts = await asyncio.wait_for(self.consumer.log_starts([TP(*place)]), _KAFKA_SECONDS)
+            known = self._starts[place] = starts[TP(*place)], time.monotonic()
+        return known[0]
 
     # -- agents ----------------------------------------------------------------------------
 
@@ -129,6 +134,8 @@ class Crew:
         try:
             await self.pipeline.process(batch)
         except (KafkaError, TimeoutError) as error:
+            if self.app.should_stop:
+                return
             log.warning("Kafka: %r; the batch is read again", error)
             await self._read_again([batch.partition])
         except Exception as error:
@@ -179,10 +186,9 @@ class Crew:
 
     async def review_idle(self) -> None:
         """Look at idle customers; while events wait, only now and then."""
-        if self.review.under_way:
-            await self.review.step()
-            if self.report.lag > self.settings.batch:
-                await self.app.sleep(2.0)
+        await self.review.step()
+        if self.review.under_way and self.report.lag > self.settings.batch:
+            await self.app.sleep(2.0)
 
     async def commit(self) -> None:
         """Tell Kafka what is applied, for tools that show lag."""
@@ -298,7 +304,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     app.agent(app.topic(MODEL_SAMPLES, acks=False), name="trainer")(crew.trainer)
     loops: list[tuple[float, Step]] = [
         (0.05, crew.copy_changes),
-        (2.0, crew.learn),
+        (5.0, crew.learn),
         (1.0, crew.refresh_model),
         (5.0, crew.commit),
         (2.0, crew.watch),

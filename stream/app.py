@@ -27,6 +27,8 @@ class App(faust.App):
     """
 
     positions: Positions
+    #: Seconds a fetch may wait at the broker for the next event.
+    fetch_wait_seconds: float = 0.5
 
     def _create_directories(self) -> None:
         pass
@@ -39,7 +41,7 @@ def create_app(settings: Settings) -> App:
     offsets live in Redis, with the state.
     """
     brokers = ";".join(f"agos://{server.strip()}" for server in settings.kafka.split(","))
-    return App(
+    app = App(
         settings.group,
         broker=brokers,
         broker_credentials=_credentials(settings),
@@ -59,6 +61,8 @@ def create_app(settings: Settings) -> App:
         key_serializer="raw",
         value_serializer="raw",
     )
+    app.fetch_wait_seconds = settings.kafka_fetch_wait
+    return app
 
 
 def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:

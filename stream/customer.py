@@ -364,8 +364,7 @@ def _fold_categories(
     owner = (pair >> np.uint64(32)).astype(np.int64)
     code = (pair & np.uint64(0xFFFFFFFF)).astype(np.uint32)
     # Pairs are sorted by owner: round r takes the r-th pair of each, so no row appears twice.
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    rank = np.arange(len(owner)) - np.repeat(starts, np.diff(np.r_[starts, len(owner)]))
+    rank = _rank(owner, np.bincount(owner, minlength=len(state)))
     for r in range(int(rank.max()) + 1):
         chosen = np.flatnonzero(rank == r)
         _add_category(state, owner[chosen], code[chosen], weight[chosen])
@@ -390,13 +389,16 @@ def _remember_ids(state: NDArray[Any], batch: Columns, group: NDArray[np.int64])
     # Position of each event among its customer's events in this batch, in order of offsets.
     order = np.argsort(group, kind="stable")
     owner = group[order]
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]]) if len(owner) else owner
-    sizes = np.diff(np.r_[starts, len(owner)])
-    rank = np.arange(len(owner)) - np.repeat(starts, sizes)
-    slot = (state["id_slot"][owner].astype(np.int64) + rank) % IDS
-    state["ids"][owner, slot] = batch.ids[order]
     counts = np.bincount(group, minlength=len(state))
+    slot = (state["id_slot"][owner].astype(np.int64) + _rank(owner, counts)) % IDS
+    state["ids"][owner, slot] = batch.ids[order]
     state["id_slot"] = (state["id_slot"].astype(np.int64) + counts) % IDS
+
+
+def _rank(owner: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of each among those of the same owner; `owner` is sorted, `counts` per owner."""
+    starts = np.cumsum(counts) - counts
+    return np.arange(len(owner)) - starts[owner]
 
 
 def _fold_traits(table: Table, batch: Columns) -> None:

@@ -47,6 +47,13 @@ MAX_AMOUNT = 1e12
 #: Farther than this from a whole number, the float product may round to the wrong side.
 _CERTAIN = 0.4
 
+#: Traits of one profile event, and characters of one trait's name and value together.
+MAX_TRAITS = 100
+MAX_TRAIT_CHARACTERS = 1024
+
+#: Largest amount of one purchase in minor units of the base currency.
+MAX_MINOR = 1e16
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -214,6 +221,12 @@ class Money:
             known = ", ".join(sorted(self.rates))
             raise InvalidEvent("unknown-currency", f"currency {currency!r} has no rate ({known})")
         approximate = amount * rate * 100
+        if abs(approximate) > MAX_MINOR:
+            raise InvalidEvent(
+                "invalid",
+                f"{amount!r} {currency} is {approximate:g} minor units, expected at "
+                f"most {MAX_MINOR:g}",
+            )
         nearest = round(approximate)
         if abs(approximate - nearest) < _CERTAIN:
             return nearest
@@ -278,7 +291,18 @@ def _out_of_range(at_ms: float, now_ms: int) -> InvalidEvent:
 
 
 def _check_traits(traits: Mapping[str, Any]) -> None:
+    if len(traits) > MAX_TRAITS:
+        raise InvalidEvent("invalid", f"traits has {len(traits)}, expected at most {MAX_TRAITS}")
     for name, value in traits.items():
+        size = len(name) + (len(value) if isinstance(value, str) else 0)
+        if isinstance(value, list):
+            size += sum(map(len, value))
+        if size > MAX_TRAIT_CHARACTERS:
+            raise InvalidEvent(
+                "invalid",
+                f"traits.{name:.80} has {size} characters with its name, "
+                f"expected at most {MAX_TRAIT_CHARACTERS}",
+            )
         if type(value) is int and not -(2**63) <= value < 2**63:
             raise InvalidEvent(
                 "invalid", f"traits.{name:.80} is {value!r:.40}, expected at most 64 bits"

@@ -18,7 +18,7 @@ from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
 from stream.outbox import Send, sample, turned_away
-from stream.segmenter import Segmenter
+from stream.segmenter import Samples, Segmenter
 from stream.settings import Settings
 from stream.store.store import Store
 from stream.store.write import Write
@@ -121,6 +121,7 @@ class Pipeline:
 
     async def review(self, partition: int, customers: Sequence[str], cause: Cause) -> int:
         """Evaluate customers that had no event; how many changed."""
+        customers = list(dict.fromkeys(customers))
         async with self._lock(partition):
             segmenter = self.segmenters.get(partition)
             if segmenter is None or not customers:
@@ -128,13 +129,13 @@ class Pipeline:
             with _distrusted_on_error(segmenter):
                 table = segmenter.table
                 table.make_room(len(customers))
-                unknown = dict.fromkeys(name for name in customers if name not in table.index)
-                await self._load(segmenter, list(unknown))
+                unknown = [name for name in customers if name not in table.index]
+                await self._load(segmenter, unknown)
                 now_ms, wall_ms = self._now_ms(), _wall_ms()
-                write = segmenter.review(customers, now_ms, wall_ms, self.snapshot, cause)
-                if not write.groups:
-                    return 0
-                await self._commit(segmenter, write)
+                write, samples = segmenter.review(customers, now_ms, wall_ms, self.snapshot, cause)
+                if write.groups:
+                    await self._commit(segmenter, write)
+                await self._learn_from(samples, wall_ms)
                 return sum(group.customers for group in write.groups)
 
     async def verify(self, partition: int) -> None:
@@ -148,9 +149,10 @@ class Pipeline:
                 await self._resync(segmenter)
 
     def expected(self, topic: str, partition: int) -> int:
-        """Next offset to apply."""
+        """Next offset to apply; where the log began if the partition is not ours."""
+        segmenter = self.segmenters.get(partition)
         begin = self._begin.get((topic, partition), 0)
-        return self.segmenters[partition].ends.get(topic, begin)
+        return segmenter.ends.get(topic, begin) if segmenter else begin
 
     def _lock(self, partition: int) -> asyncio.Lock:
         return self._locks.setdefault(partition, asyncio.Lock())
@@ -177,8 +179,11 @@ class Pipeline:
             segmenter.ends[batch.topic] = batch.end
             self.meter.events += len(decoded.events)
             self.meter.rejected += len(decoded.rejected)
-            if samples:
-                await self._send([sample(name, wall_ms, x) for name, x in samples])
+            await self._learn_from(samples, wall_ms)
+
+    async def _learn_from(self, samples: Samples, wall_ms: int) -> None:
+        if samples:
+            await self._send([sample(name, wall_ms, x) for name, x in samples])
 
     async def _load(self, segmenter: Segmenter, customers: Sequence[str]) -> None:
         if customers:
@@ -203,8 +208,9 @@ class Pipeline:
     async def _resync(self, segmenter: Segmenter) -> None:
         segmenter.distrust()
         await self._read_positions(segmenter)
-        places = [(topic, segmenter.partition) for topic in EVENT_TOPICS]
-        await self._rewind({place: self.expected(*place) for place in places})
+        if self.segmenters.get(segmenter.partition) is segmenter:
+            places = [(topic, segmenter.partition) for topic in EVENT_TOPICS]
+            await self._rewind({place: self.expected(*place) for place in places})
 
     async def _read_positions(self, segmenter: Segmenter) -> None:
         positions = await self.store.positions(segmenter.partition)

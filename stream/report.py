@@ -10,6 +10,9 @@ from stream.pipeline import Pipeline
 from stream.store import keys
 from stream.store.store import Store
 
+_SWEEP_EVERY = 30
+_DEAD_MS = 60_000
+
 
 class WorkerReport(msgspec.Struct):
     """One worker, as of `at_ms`. Counts are since its start."""
@@ -35,6 +38,7 @@ class Report:
         self._store, self._pipeline = store, pipeline
         self._started_ms = time.time_ns() // 1_000_000
         self.lag = 0
+        self._sent = 0
 
     async def send(self) -> None:
         """Write the report."""
@@ -57,6 +61,21 @@ class Report:
         await self._store.wait_out(
             lambda: self._store.redis.hset(keys.WORKERS, pipeline.worker, text)
         )
+
+        if self._sent % _SWEEP_EVERY == 0:
+            await self._sweep(report.at_ms)
+        self._sent += 1
+
+    async def _sweep(self, now_ms: int) -> None:
+        """Take away the reports of workers that died without a word."""
+        reports = await self._store.wait_out(lambda: self._store.redis.hgetall(keys.WORKERS))
+        gone = [
+            name
+            for name, text in reports.items()
+            if now_ms - msgspec.json.decode(text, type=WorkerReport).at_ms > _DEAD_MS
+        ]
+        if gone:
+            await self._store.wait_out(lambda: self._store.redis.hdel(keys.WORKERS, *gone))
 
     async def leave(self) -> None:
         """Take the report away."""

@@ -1,8 +1,10 @@
 """Looks again at customers without new events, in the background and at a bounded rate."""
 
 import logging
+import time
 from collections import defaultdict
 
+from stream.membership import Cause
 from stream.pipeline import Pipeline
 from stream.store import keys
 from stream.store.store import Store
@@ -11,6 +13,8 @@ from stream.topics import partitions_of
 log = logging.getLogger(__name__)
 #: Customers per step; with a step every 0.2 s at most 2,500 a second.
 _CHUNK = 500
+#: A pass begins so long after the last one, so that customers who stay away are seen to.
+_INTERVAL_SECONDS = 60.0
 
 
 class Review:
@@ -20,6 +24,8 @@ class Review:
         self._store, self._pipeline = store, pipeline
         self._cursor: int | None = None
         self._again = False
+        self._cause: Cause = "time"
+        self._next = time.monotonic() + _INTERVAL_SECONDS
 
     @property
     def under_way(self) -> bool:
@@ -27,17 +33,22 @@ class Review:
         return self._cursor is not None
 
     def request(self) -> None:
-        """Begin a pass; if one is under way, another follows."""
-        if self._cursor is None:
-            self._cursor = 0
-        else:
-            self._again = True
+        """Begin a pass because of the model; if one is under way, another follows."""
+        self._cause = "model"
+        self._again = self._cursor is not None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._cursor = self._cursor or 0
+        self._next = time.monotonic() + _INTERVAL_SECONDS
 
     async def step(self) -> None:
-        """Look at the next few hundred customers, if a pass is under way."""
+        """Look at the next few hundred customers, if a pass is under way or due."""
         if self._cursor is None:
-            return
-        cursor = self._cursor
+            if time.monotonic() < self._next:
+                return
+            self._begin()
+        cursor: int = self._cursor or 0
         cursor, found = await self._store.wait_out(
             lambda: self._store.redis.scan(cursor, keys.STATE_PREFIX + "*", _CHUNK)
         )
@@ -46,6 +57,7 @@ class Review:
             self._cursor = cursor
         else:
             self._cursor = 0 if self._again else None
+            self._cause = self._cause if self._again else "time"
             self._again = False
 
     async def _look_at(self, customers: list[bytes]) -> None:
@@ -57,4 +69,4 @@ class Review:
             if partition in self._pipeline.segmenters:
                 mine[partition].append(customer.decode())
         for partition, names in mine.items():
-            await self._pipeline.review(partition, names, "model")
+            await self._pipeline.review(partition, names, self._cause)

@@ -15,11 +15,15 @@ from stream.membership import Cause, Change, Clusters, assign_clusters, cluster_
 from stream.store.write import Group, Write
 from stream.topics import PURCHASES
 
-_CORE = ("events", "last_seen", "version", "confidence")
+_CORE = ("events", "last_seen", "version", "confidence", "cluster_name")
 _MONEY = ("orders", "spend")
 #: Samples of one batch at most.
 _MOST_SAMPLES = 100
-_ALL = (*_CORE, *_MONEY, "first_seen", "cluster", "cluster_name", "segments")
+_ALL = (*_CORE, *_MONEY, "first_seen", "cluster", "segments")
+
+
+#: Customers and their feature vectors, to be learned from.
+Samples = list[tuple[str, NDArray[np.float64]]]
 
 
 class Segmenter:
@@ -68,7 +72,7 @@ class Segmenter:
 
     def compute(
         self, decoded: Decoded, now_ms: int | None, wall_ms: int, snapshot: Snapshot | None
-    ) -> tuple[Write, list[tuple[str, NDArray[np.float64]]]]:
+    ) -> tuple[Write, Samples]:
         """Fold events in and say what to write, and which samples to learn from.
 
         Every customer of `decoded` must be in the table. `now_ms` is None where the newest
@@ -100,21 +104,25 @@ class Segmenter:
         wall_ms: int,
         snapshot: Snapshot | None,
         cause: Cause,
-    ) -> Write:
-        """Evaluate customers without an event; only those whose segments change are written."""
+    ) -> tuple[Write, Samples]:
+        """Evaluate customers without an event; only those whose segments change are written.
+
+        Idle customers are samples too: a panel that only hears of active ones does not know
+        what a customer looks like who stays away.
+        """
         now = self.newest_ms if now_ms is None else now_ms
         rows = np.array([self.table.index[name] for name in customers], np.int64)
         x = vectors(self.table.rows[rows], now)
-        write = self.blank(wall_ms, snapshot)
+        write, samples = self.blank(wall_ms, snapshot), self._samples(rows, x, snapshot)
         if snapshot is None or not len(rows):
-            return write
+            return write, samples
         ids, _ = snapshot.assign(x, self.table.rows["cluster"][rows].astype(np.int64))
         rows = rows[ids != self.table.rows["cluster"][rows]]
         if len(rows):
             self.table.rows["version"][rows] += 1
             none, everybody = np.zeros(0, np.int64), np.ones(len(rows), bool)
             self._decide(write, rows, everybody, none, now, snapshot, cause, False)
-        return write
+        return write, samples
 
     def blank(self, wall_ms: int, snapshot: Snapshot | None) -> Write:
         """A write that changes nothing yet."""
@@ -192,7 +200,7 @@ class Segmenter:
             if name in columns_of:
                 values.append(state[columns_of[name]].tolist())
             elif name == "confidence":
-                values.append(np.char.mod("%.2f", confidence).tolist())
+                values.append(np.round(confidence.astype(np.float64), 2).tolist())
             elif name == "cluster":
                 values.append([cluster_segment(c) for c in state["cluster"].tolist()])
             elif name == "cluster_name":
@@ -203,7 +211,7 @@ class Segmenter:
 
     def _samples(
         self, rows: NDArray[np.int64], x: NDArray[np.float64], snapshot: Snapshot | None
-    ) -> list[tuple[str, NDArray[np.float64]]]:
+    ) -> Samples:
         rate = snapshot.panel_rate if snapshot else 1.0
         names = self.table.names
         places = self.table.panel[rows]

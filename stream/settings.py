@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     kafka_session_timeout: float = Field(
         10.0, gt=0, le=300, description="seconds until the group gives up on a silent worker"
     )
+    kafka_fetch_wait: float = Field(
+        0.5, gt=0, le=5, description="seconds a fetch may wait at the broker for the next event"
+    )
     replication: int = Field(1, ge=1, description="copies of each topic `agos topics` asks for")
     redis: str = Field("redis://127.0.0.1:6379/0", description="URL; rediss:// for TLS")
     redis_user: str = ""

@@ -42,6 +42,7 @@ class Training:
         self._trainer: Trainer | None = None
         self._stored = TrainerPosition(None, "", "", None)
         self._end = 0
+        self.failures = 0
         self._lock = asyncio.Lock()
 
     @property
@@ -95,7 +96,14 @@ class Training:
             trainer = self._trainer
             if trainer is None or self._end == self._stored.offset:
                 return True
-            snapshot = await asyncio.to_thread(trainer.tick)
+            try:
+                snapshot = await asyncio.to_thread(trainer.tick)
+            except Exception:
+                # The model may fail; the counting goes on. It starts again from what is stored.
+                log.exception("the model could not learn; it starts again from its stored state")
+                self.failures += 1
+                self._trainer = self._revive(self._stored.state)
+                return True
             state = await asyncio.to_thread(trainer.to_bytes)
             gone = await self._store.empty_retired(trainer.snapshot) if trainer.snapshot else []
             writer = f"{self._token}:{next(self._serial)}"

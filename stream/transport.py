@@ -75,8 +75,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._ends: dict[TP, int] = {}
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has a fixed wait of 1.5 s; the embedded broker makes events wait for a part of it.
+        consumer._fetch_max_wait_ms = int(1000 * cast(App, self.app).fetch_wait_seconds)  # noqa: SLF001
+        return consumer
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Forget what was read under the last assignment: where to go on is asked anew."""
         self._ends.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Kafka's committed offsets mean nothing for batched topics: Redis says where to start."""
+        if all(tp.topic in BATCHED for tp in self.assignment()):
+            return {}
         committed: Mapping[TP, int] = await super().seek_to_committed()
         return committed
 
@@ -130,11 +143,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _reach(self, partitions: list[TP]) -> Mapping[TP, Reach]:
         consumer = self._ensure_consumer()
-        ends = await consumer.end_offsets(partitions)
-        return {
-            TP(*tp): Reach(end, await consumer.position(tp), self._ends.get(TP(*tp)))
-            for tp, end in ends.items()
-        }
+        async with asyncio.timeout(self.app.conf.broker_request_timeout / 3):
+            ends = await consumer.end_offsets(partitions)
+            return {
+                TP(*tp): Reach(end, await consumer.position(tp), self._ends.get(TP(*tp)))
+                for tp, end in ends.items()
+            }
 
 
 class Consumer(driver.Consumer):

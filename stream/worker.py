@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 
 from faust import Worker
@@ -13,6 +14,9 @@ from stream.settings import Settings
 from stream.store.store import opened
 
 log = logging.getLogger(__name__)
+
+#: Kafka's thread and the learning thread hand over to the event loop this often.
+_SWITCH_SECONDS = 0.0005
 
 
 def run(settings: Settings) -> int:
@@ -29,6 +33,7 @@ def run(settings: Settings) -> int:
     for noisy in ("faust", "mode", "aiokafka", "kafka"):
         logging.getLogger(noisy).setLevel("WARNING" if settings.log != "debug" else "DEBUG")
     topic_ids = admin.check(settings)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.run_until_complete(_check_store(settings))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import redis
 
 from stream import admin
 from stream.local import EmbeddedBroker, EmbeddedRedis
-from stream.producer import producer
-from stream.settings import Settings, load
+from stream.settings import Settings
+from stream.settings import load as load_settings
 from stream.simulator import Simulator
+from stream.simulator.load import load
 from stream.store import keys
-from stream.topics import EVENT_TOPICS, partitions_of
+from stream.topics import EVENT_TOPICS
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 NOOP = Path(__file__).with_name("noop.py")
 
 
@@ -30,8 +33,12 @@ def ground(**settings: Any) -> Iterator[tuple[Settings, redis.Redis]]:
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
         server = stack.enter_context(EmbeddedRedis())
-        chosen = load(
-            kafka=broker.address, redis=server.address, kafka_session_timeout=6.0, **settings
+        chosen = load_settings(
+            kafka=broker.address,
+            redis=server.address,
+            kafka_session_timeout=6.0,
+            kafka_fetch_wait=0.02,
+            **settings,
         )
         admin.create(chosen)
         client = redis.Redis.from_url(chosen.redis, protocol=2)
@@ -42,23 +49,7 @@ def ground(**settings: Any) -> Iterator[tuple[Settings, redis.Redis]]:
 def fill(settings: Settings, events: int, customers: int, seed: int) -> None:
     """Put a simulated backlog into the event topics."""
     shop = Simulator.backlog(customers, seed, events, time.time_ns() // 1_000_000)
-    sender = producer(settings, linger_ms=50)
-    chunk: list[tuple[str, bytes, bytes]] = []
-    encoded = shop.encoded()
-    for _ in range(events):
-        chunk.append(next(encoded))
-        if len(chunk) == 5_000:
-            _send(sender, chunk, settings.partitions)
-            chunk.clear()
-    _send(sender, chunk, settings.partitions)
-    sender.close()
-
-
-def _send(sender: Any, chunk: list[tuple[str, bytes, bytes]], partitions: int) -> None:
-    owners = partitions_of([key for _, key, _ in chunk], partitions).tolist()
-    for (topic, key, value), partition in zip(chunk, owners, strict=True):
-        sender.send(topic, value, key=key, partition=partition)
-    sender.flush()
+    load(settings.kafka, islice(shop.encoded(), events), settings.partitions)
 
 
 @contextmanager
@@ -69,6 +60,7 @@ def worker(settings: Settings, **extra: str) -> Iterator[subprocess.Popen[bytes]
         "AGOS_KAFKA": settings.kafka,
         "AGOS_REDIS": settings.redis,
         "AGOS_KAFKA_SESSION_TIMEOUT": str(settings.kafka_session_timeout),
+        "AGOS_KAFKA_FETCH_WAIT": str(settings.kafka_fetch_wait),
         "AGOS_PARTITIONS": str(settings.partitions),
         "AGOS_LOG": "warning",
         **extra,

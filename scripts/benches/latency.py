@@ -1,76 +1,98 @@
-"""Event sent → readable in Redis, at a steady rate of other events."""
+"""Event sent → readable in Redis at a steady rate, beside a bare produce → consume round trip."""
 
+import asyncio
 import json
 import statistics
-import threading
+import subprocess
+import sys
 import time
-from itertools import count
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from scripts.benches.ground import ground, worker
-from stream.producer import producer
-from stream.simulator import Simulator
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from kafka.admin import KafkaAdminClient, NewTopic
+from redis.asyncio import Redis
+
+from scripts.benches.ground import ROOT, ground, worker
 from stream.store import keys
 from stream.topics import INTERACTIONS, partition_of
 
+_ROUND_TRIP = "round-trip"
+_PAUSE_SECONDS = 0.02
+
 
 def latency(rate: int, seed: int, seconds: float = 20.0, customers: int = 5_000) -> dict[str, Any]:
-    """Milliseconds from `send` of a new customer's first event until its record is in Redis."""
-    with ground() as (settings, client), worker(settings):
-        sender = producer(settings, linger_ms=0)
-        stop = threading.Event()
-        load = threading.Thread(
-            target=_load, args=(settings, rate, customers, seed, stop), daemon=True
-        )
-        _probe(sender, client, "warm-up", settings.partitions, 60.0)
-        load.start()
-        time.sleep(3)
-        took: list[float] = []
-        deadline = time.monotonic() + seconds
-        for number in count():
-            if time.monotonic() > deadline:
-                break
-            took.append(_probe(sender, client, f"probe-{number}", settings.partitions, 10.0))
-            time.sleep(0.02)
-        stop.set()
-        load.join()
-        sender.close()
-    took.sort()
+    """Milliseconds of both, measured in turn while `rate` events a second go through the worker.
+
+    A probe is a new customer's first event, from before `send` until its record is in Redis.
+    """
+    with ground() as (settings, _), worker(settings):
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+        admin.create_topics([NewTopic(_ROUND_TRIP, 1, 1)])
+        admin.close()
+        arguments = [settings.kafka, settings.partitions, rate, seconds + 8, customers, seed]
+        command = [sys.executable, "-m", "scripts.benches.load", *map(str, arguments)]
+        load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+        try:
+            ours, bare = asyncio.run(_measure(settings, seconds))
+        finally:
+            sent = int(load.communicate(timeout=60)[0])
     return {
-        "events_per_second": rate,
-        "probes": len(took),
-        "median_ms": round(statistics.median(took), 2),
-        "p99_ms": round(took[int(len(took) * 0.99)], 2),
+        "events_per_second": round(sent / (seconds + 8)),
+        "to_redis_ms": _quantiles(ours),
+        "bare_round_trip_ms": _quantiles(bare),
+        "ratio_p50": round(statistics.median(ours) / statistics.median(bare), 2),
     }
 
 
-def _probe(sender: Any, client: Any, customer: str, partitions: int, limit: float) -> float:
-    now = time.time_ns() // 1_000_000
-    record = {
-        "event_id": customer,
-        "customer_id": customer,
-        "timestamp": now,
-        "name": "Product Viewed",
-        "properties": {},
-    }
-    value = json.dumps(record).encode()
+def _quantiles(took: list[float]) -> dict[str, float]:
+    took = sorted(took)
+    share = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+    figures = {name: round(took[int(len(took) * at)], 2) for name, at in share.items()}
+    return figures | {"samples": len(took)}
+
+
+async def _measure(settings: Any, seconds: float) -> tuple[list[float], list[float]]:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
+    consumer = AIOKafkaConsumer(_ROUND_TRIP, bootstrap_servers=settings.kafka)
+    client = Redis.from_url(settings.redis, protocol=2)
+    await producer.start()
+    await consumer.start()
+
+    async def to_redis(name: str) -> None:
+        value = json.dumps(_event(name)).encode()
+        partition = partition_of(name, settings.partitions)
+        await producer.send(INTERACTIONS, value, key=name.encode(), partition=partition)
+        while not await client.hexists(keys.customer(name), "events"):
+            await asyncio.sleep(0.0005)
+
+    async def round_trip(name: str) -> None:
+        await producer.send(_ROUND_TRIP, name.encode())
+        await consumer.getone()
+
+    await _timed(to_redis, "warm-up", 60.0)
+    await _timed(round_trip, "warm-up", 60.0)
+    await asyncio.sleep(5.0)
+    ours, bare = [], []
+    deadline, number = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        number += 1
+        ours.append(await _timed(to_redis, f"probe-{number}", 10.0))
+        await asyncio.sleep(_PAUSE_SECONDS)
+        bare.append(await _timed(round_trip, f"probe-{number}", 10.0))
+        await asyncio.sleep(_PAUSE_SECONDS)
+    await consumer.stop()
+    await producer.stop()
+    await client.aclose()
+    return ours, bare
+
+
+async def _timed(probe: Callable[[str], Awaitable[None]], name: str, limit: float) -> float:
     start = time.perf_counter()
-    partition = partition_of(customer, partitions)
-    sender.send(INTERACTIONS, value, key=customer.encode(), partition=partition)
-    while not client.hget(keys.customer(customer), "events"):
-        if time.perf_counter() - start > limit:
-            raise TimeoutError(f"{customer} is not in Redis after {limit} s")
-        time.sleep(0.0005)
+    await asyncio.wait_for(probe(name), limit)
     return (time.perf_counter() - start) * 1000
 
 
-def _load(settings: Any, rate: int, customers: int, seed: int, stop: threading.Event) -> None:
-    sender = producer(settings, linger_ms=2)
-    shop = Simulator(customers, seed, time.time_ns() // 1_000_000)
-    for event in shop.live(rate):
-        if stop.is_set():
-            break
-        partition = partition_of(event.key, settings.partitions)
-        value = json.dumps(event.record).encode()
-        sender.send(event.topic, value, key=event.key.encode(), partition=partition)
-    sender.close()
+def _event(name: str) -> dict[str, Any]:
+    now_ms = time.time_ns() // 1_000_000
+    return {"event_id": name, "customer_id": name, "timestamp": now_ms, "name": "Product Viewed"}

@@ -6,6 +6,7 @@ Prints `events seconds` from the first event to the last.
 import json
 import os
 import sys
+import tempfile
 import time
 
 import faust
@@ -21,6 +22,7 @@ app = faust.App(
     topic_allow_declare=False,
     web_enabled=False,
     store="memory://",
+    datadir=tempfile.mkdtemp(prefix="noop-"),
 )
 seen, first = 0, 0.0
 

@@ -16,6 +16,8 @@ from stream.store.reader import Reader
 
 #: The embedded broker waits this long before a group's first join.
 _SESSION_TIMEOUT_SECONDS = 6
+#: It lets new events wait for a part of the time that a fetch may take.
+_FETCH_WAIT_SECONDS = 0.02
 _READY_SECONDS = 60.0
 
 
@@ -104,6 +106,7 @@ def _environment(kafka: str, redis: str, overrides: Mapping[str, str]) -> dict[s
         "AGOS_KAFKA": kafka,
         "AGOS_REDIS": redis,
         "AGOS_KAFKA_SESSION_TIMEOUT": str(_SESSION_TIMEOUT_SECONDS),
+        "AGOS_KAFKA_FETCH_WAIT": str(_FETCH_WAIT_SECONDS),
         # Whatever the environment says of other servers is not for these.
         "AGOS_KAFKA_SECURITY": "PLAINTEXT",
         "AGOS_REDIS_USER": "",

@@ -93,9 +93,13 @@ class ModelStore:
         token = raw.decode() if raw else ""
         if token in ("", known):
             return token, None
-        text = await self._store.wait_out(lambda: self._store.redis.hget(keys.MODEL, "snapshot"))
+        token, text = await self._store.wait_out(
+            lambda: self._store.redis.hmget(keys.MODEL, ("publication", "snapshot"))
+        )
+        if text is None:
+            return "", None
         try:
-            return token, Snapshot.from_json(text)
+            return token.decode(), Snapshot.from_json(text)
         except InvalidSnapshot as error:
             raise StoreError(f"{keys.MODEL}: {error}") from None
 

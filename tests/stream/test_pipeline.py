@@ -192,7 +192,6 @@ async def test_a_paused_owner_is_fenced_and_starts_again_from_redis(redis: Redis
         assert_exact(redis, log)
 
 
-@pytest.mark.xfail(strict=True, reason="KeyError: the worker stops as if by a bug")
 async def test_a_partition_may_go_while_a_batch_of_it_is_under_way(redis: Redis) -> None:
     log = shop()
     config = settings_for(redis)
