@@ -7,7 +7,7 @@ occurrences, standing, view). Everything here is pure: time is passed in.
 
 from stream.conditions.definitions import Definitions
 from stream.conditions.grammar import parse
-from stream.conditions.memory import Memory
+from stream.conditions.memory import Memory, unknown_past
 from stream.conditions.percentiles import Ranks
 from stream.conditions.problems import DefinitionError, Problem
 from stream.conditions.segments import KINDS, Segment
@@ -32,4 +32,5 @@ __all__ = [
     "Verdict",
     "parse",
     "purchase_event",
+    "unknown_past",
 ]

@@ -24,6 +24,11 @@ def begin(memory: Memory, tag: str) -> None:
     memory[TAG], memory[STATES], memory[NEW] = tag, {}, NEW_CUSTOMER
 
 
+def unknown_past() -> Memory:
+    """Memory of a customer to whom things happened before there were any definitions."""
+    return {TAG: "", STATES: {}}
+
+
 def adopt(memory: Memory, tag: str, keys: Collection[str], known: Collection[str] | None) -> None:
     """Take a memory over from other definitions, whose keys were `known` (None: unknown)."""
     states = memory[STATES]

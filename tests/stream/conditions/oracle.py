@@ -279,10 +279,10 @@ def history(
     """Every entry and exit from `start` to `end`, looking at each multiple of `grid`.
 
     At a moment at which something arrives, first what time alone turned, then the arrivals.
-    A customer exists from its first record on.
+    A customer exists from its first record on; what arrived before `start` is known then.
     """
     pending = sorted(records, key=lambda r: r.seen)
-    world = World(start, [], {}, rank)
+    world = World(start, [r for r in pending if r.seen < start], {}, rank)
     changes = []
     for now in range(start, end + 1, grid):
         world.now = now

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from stream.conditions import DefinitionError, Definitions, parse
+from stream.conditions import Changed, DefinitionError, Definitions, parse
 from tests.stream.conditions import oracle, strategies
 from tests.stream.conditions.customers import Customer, Ranks
 from tests.stream.conditions.dense import Dense
@@ -47,11 +47,15 @@ def live(
     definitions: Definitions, records: list[Record], end: int, sleepy: bool = False
 ) -> Customer:
     customer = Customer(definitions, Ranks(rank), sleepy)
+    receive(customer, records)
+    customer.wait(end)
+    return customer
+
+
+def receive(customer: Customer, records: list[Record]) -> None:
     ordered = sorted(records, key=lambda r: r.seen)
     for _, arrived in groupby(ordered, key=lambda r: r.seen):
         customer.receive(list(arrived))
-    customer.wait(end)
-    return customer
 
 
 @st.composite
@@ -105,6 +109,42 @@ def test_memberships_entries_and_exits_equal_the_oracle_exactly(
 @pytest.mark.parametrize("hundred", range(2))
 def test_dense_histories_equal_the_oracle_exactly(hundred: int) -> None:
     check_dense(range(hundred * 100, hundred * 100 + 100))
+
+
+@pytest.mark.parametrize("ten", range(6))
+def test_new_definitions_once_backfilled_are_as_if_they_had_always_been(ten: int) -> None:
+    for seed in range(ten * 10, ten * 10 + 10):
+        check_switch(Dense(seed))
+
+
+def check_switch(case: Dense) -> None:
+    """Half of the segments under other ids, and in the middle of the history all of them."""
+    half = {name: case.segments[name] for name in ("s0", "s1")}
+    try:
+        new = compiled(case.segments)
+        renamed = json.dumps(half).replace('"s0"', '"o0"').replace('"s1"', '"o1"')
+        old = compiled(json.loads(renamed))
+    except Contradiction:
+        return
+    switch, end = (START + SPAN // 2) * case.grid, (START + SPAN + TAIL) * case.grid
+    before = [r for r in case.records if r.seen < switch]
+    if not before:
+        return
+    customer = live(old, before, switch)
+    backfilled: dict[str, Any] = {}
+    for r in before:
+        if r.name:
+            new.observe(backfilled, r.name, r.at, r.properties, r.minor)
+    customer.definitions = new.after(old)
+    customer.definitions.complete(customer.memory, backfilled)
+    customer.changes.clear()
+    customer.evaluate(switch, Changed.NOTHING)
+    assert not [name for name in customer.members if name.startswith("o")]
+    receive(customer, [r for r in case.records if r.seen >= switch])
+    customer.wait(end)
+    expected = oracle.history(case.segments, case.records, switch, end, case.grid, rank)
+    found = [change for change in customer.changes if change[1].startswith("s")]
+    assert Counter(found) == Counter(expected)
 
 
 @pytest.mark.slow

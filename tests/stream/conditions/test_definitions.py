@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.conditions import Changed, Definitions, Verdict, parse
+from stream.conditions import Changed, Definitions, Verdict, parse, unknown_past
 from tests.stream.conditions.customers import StoredFacts
 
 HOUR = 3_600_000
@@ -187,6 +187,7 @@ def test_without_knowing_the_older_definitions_absent_states_count_as_missing() 
 def test_a_new_customer_lacks_nothing() -> None:
     definitions = defined(loyal=LOYAL, fan=FAN)
     assert definitions.missing(orders(definitions, 0)) == frozenset()
+    assert definitions.missing(unknown_past()) == definitions.conditions_needed
 
 
 def test_stay_at_least_keeps_until_the_moment_and_says_so() -> None:
