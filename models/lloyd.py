@@ -93,6 +93,14 @@ def far_point(Z: F64, centroids: F64, rng: np.random.Generator) -> F64:
     return Z[drawn[[int(left.argmin())]]]
 
 
+def swapped(Z: F64, centroids: F64, rng: np.random.Generator) -> F64:
+    """A centroid taken out at random, another put in (random swap, Fränti 2018)."""
+    kept = np.delete(centroids, rng.integers(len(centroids)), axis=0)
+    if not len(kept):
+        return centroids
+    return np.concatenate([kept, far_point(Z, kept, rng)])
+
+
 def best_of(Z: F64, k: int, starts: int, rng: np.random.Generator, steps: int = 100) -> Partition:
     """Batch k-means: the least inertia of several starts."""
     found = [lloyd(Z, spread_out(Z, k, rng), steps) for _ in range(starts)]

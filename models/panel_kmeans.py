@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from models.lloyd import Partition, best_of, lloyd, spread_out
+from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.space import F64, Ints, Space
 from models.structure import Moments, Scored, proposals, quality
 
@@ -18,10 +18,13 @@ NEW_SHARE, NEW_COUNT = 0.015, 6
 RETIRED_SHARE = 0.01
 #: Another structure must be better by this (nats per customer), in so many ticks in a row.
 MARGIN = 0.006
+#: Weight of tightness beside quality.
+TIGHTNESS = 1.0
 CONFIRMATIONS = 4
 #: While the panel grows by more than this per tick there is nothing to wait for.
 GROWTH = 1.05
-LLOYD_STEPS = 5
+#: Lloyd's steps per tick, for structures that are new and for those that learn on; random swaps.
+LLOYD_STEPS, WARM_STEPS, SWAPS = 5, 2, 3
 #: The first search looks at so many customers.
 SEARCHED = 600
 
@@ -45,6 +48,8 @@ class PanelKMeans:
         self.natural = False
         self._centroids: F64 | None = None
         self._challenger: F64 | None = None
+        self._tightest: dict[int, F64] = {}
+        self._inertia: dict[int, float] = {}
         self._wins = 0
         self._ticks = 0
         self._size = 0
@@ -57,8 +62,10 @@ class PanelKMeans:
         if self._centroids is None:
             return self._take(Z, self._searched(Z, rng))
         here = self._in_force(Z)
-        best = self._best_challenger(Z, here.found, rng)
-        if best is None or best.score < here.score + MARGIN:
+        offered = self._offered(Z, here.found, rng)
+        self._climb([here, *offered], here.found.k)
+        best = max(offered, key=lambda s: self._worth(s, Z.shape[1]))
+        if self._worth(best, Z.shape[1]) < self._worth(here, Z.shape[1]) + MARGIN:
             self._challenger, self._wins = None, 0
             self._centroids = here.found.centroids
             return here.found
@@ -72,12 +79,14 @@ class PanelKMeans:
         self._centroids = found.centroids
         if self._challenger is not None:
             self._challenger = old.moved(self._challenger, new)
+        self._tightest = {k: old.moved(known, new) for k, known in self._tightest.items()}
         return found
 
     def state(self) -> dict[str, Any]:
         return {
             "centroids": _listed(self._centroids),
             "challenger": _listed(self._challenger),
+            "tightest": [_listed(known) for known in self._tightest.values()],
             "wins": self._wins,
             "ticks": self._ticks,
             "size": self._size,
@@ -87,13 +96,20 @@ class PanelKMeans:
 
     def widened(self, state: dict[str, Any], more: int) -> dict[str, Any]:
         zeros = [0.0] * more
+
+        def wider(rows: list[list[float]]) -> list[list[float]]:
+            return [[*row, *zeros] for row in rows]
+
         return state | {
-            name: [[*row, *zeros] for row in state[name]] for name in ("centroids", "challenger")
+            "centroids": wider(state["centroids"]),
+            "challenger": wider(state["challenger"]),
+            "tightest": [wider(rows) for rows in state["tightest"]],
         }
 
     def restore(self, state: dict[str, Any], Z: F64) -> None:
         self._centroids = _array(state["centroids"])
         self._challenger = _array(state["challenger"])
+        self._tightest = {len(rows): np.array(rows) for rows in state["tightest"]}
         self._wins, self._ticks, self._size = state["wins"], state["ticks"], state["size"]
         self.natural, self.generation = state["natural"], state["generation"]
 
@@ -110,19 +126,42 @@ class PanelKMeans:
         groups = Moments.of(Z, judged, found.k if self.natural else 1)
         return Scored(found, quality(groups))
 
-    def _best_challenger(self, Z: F64, found: Partition, rng: np.random.Generator) -> Scored | None:
+    def _offered(self, Z: F64, found: Partition, rng: np.random.Generator) -> list[Scored]:
+        """Other structures: proposals, fresh starts, the tightest known, none, the challenger."""
         smallest = max(NEW_COUNT, round(NEW_SHARE * len(Z)))
-        offered = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
-        offered.append(Z.mean(axis=0)[None, :])
+        fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
+        fresh.append(spread_out(Z, int(rng.choice(_near(found.k))), rng))
+        warm = [Z.mean(axis=0)[None, :], *self._tightest.values()]
+        known = [found.centroids, *self._tightest.values()]
+        fresh += [swapped(Z, known[i], rng) for i in rng.integers(len(known), size=SWAPS)]
         if not self.natural:
-            offered.append(found.centroids)
-        k = int(rng.integers(max(2, found.k - 1), min(MOST_SEGMENTS, found.k + 1) + 1))
-        offered.append(spread_out(Z, k, rng))
+            warm.append(found.centroids)
         if self._challenger is not None:
-            offered.append(self._challenger)
-        scored = [Scored.of(Z, centroids, LLOYD_STEPS) for centroids in offered]
-        fine = [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
-        return max(fine, key=lambda s: s.score, default=None)
+            warm.append(self._challenger)
+        scored = [Scored.of(Z, centroids, WARM_STEPS) for centroids in warm]
+        scored += [Scored.of(Z, centroids, LLOYD_STEPS) for centroids in fresh]
+        return [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
+
+    def _climb(self, scored: list[Scored], k: int) -> None:
+        """Keep the tightest partition of about as many segments as are in force."""
+        best: dict[int, Partition] = {}
+        for one in scored:
+            known = best.get(one.found.k)
+            if known is None or one.found.inertia < known.inertia:
+                best[one.found.k] = one.found
+        self._tightest = {rung: best[rung].centroids for rung in _near(k) if rung in best}
+        self._inertia = {rung: best[rung].inertia for rung in best}
+
+    def _worth(self, scored: Scored, d: int) -> float:
+        """Quality, less what it lacks in tightness against the best of as many segments.
+
+        Half of the log-likelihood of round groups that the lack comes to.
+        """
+        if scored.found.k == 1:
+            return scored.score
+        tightest = max(self._inertia.get(scored.found.k, scored.found.inertia), 1e-12)
+        lack = np.log(max(scored.found.inertia, 1e-12) / tightest)
+        return scored.score - TIGHTNESS * 0.5 * d * float(max(lack, 0.0))
 
     def _searched(self, Z: F64, rng: np.random.Generator) -> Partition:
         """The first structure, from nothing."""
@@ -142,6 +181,11 @@ class PanelKMeans:
             found = best_of(Z, max(1, min(USEFUL_SEGMENTS, len(Z) // NEW_COUNT)), 2, rng, 30)
         self._centroids = found.centroids
         return found
+
+
+def _near(k: int) -> range:
+    """One fewer, as many, and one more; within the bounds."""
+    return range(max(2, k - 1), min(MOST_SEGMENTS, k + 1) + 1)
 
 
 def _listed(centroids: F64 | None) -> list[list[float]]:

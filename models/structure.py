@@ -12,6 +12,8 @@ from models.space import F64, Ints
 #: where chance alone brings something.
 COST = 0.001
 CHANCE = 1.2
+#: More segments than so many must bring this much more each, as people do not keep them apart.
+PLENTY, PLENTY_COST = 8, 0.08
 #: Covariances are drawn towards the common one by so many customers per feature.
 SHRINK = 4
 #: Variance below which a difference is no matter: a feature that is 0 for nearly everybody in a
@@ -75,8 +77,9 @@ def quality(groups: Moments) -> float:
     shapes = (scatters + pull * common) / (counts + pull)[:, None, None] + GRAIN * np.eye(d)
     shares = counts / n
     volume = np.linalg.slogdet(shapes)[1]
-    cost = (COST + CHANCE / n) * d
-    return float((shares * (np.log(shares) - 0.5 * volume)).sum() - cost * len(groups.counts))
+    k = len(groups.counts)
+    price = (COST + CHANCE / n) * d * k + PLENTY_COST * max(0, k - PLENTY)
+    return float((shares * (np.log(shares) - 0.5 * volume)).sum() - price)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
