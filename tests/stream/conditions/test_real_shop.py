@@ -72,6 +72,7 @@ def lived(rows: Any) -> Iterator[Customer]:
         yield customer
 
 
+@pytest.mark.slow
 def test_segments_at_ten_dates_agree_with_pandas(invoices: Any) -> None:
     found: list[dict[str, set[Any]]] = [{"loyal": set(), "lapsing": set()} for _ in DATES]
     spend: list[dict[Any, float]] = [{} for _ in DATES]
