@@ -63,7 +63,8 @@ FILIPINO = Language(
         ("category_focus+",): "iisang kategorya ang hilig",
         ("category_focus-",): "sari-sari ang hilig",
         ("order_rhythm_days+",): "matagal ang pagitan ng bili",
-        ("order_rhythm_days-",): "wala pang ritmo ng pagbili",
+        ("order_rhythm_days-",): "wala o iisa pa lang ang order",
+        ("order_rhythm_days-", "orders+"): "mabilis na bumabalik",
     },
     adjectives={
         "recency_days+": "matagal nang wala",
@@ -91,7 +92,7 @@ FILIPINO = Language(
         "category_focus+": "iisang kategorya",
         "category_focus-": "maraming kategorya",
         "order_rhythm_days+": "mahahabang pagitan",
-        "order_rhythm_days-": "wala pang ritmo",
+        "order_rhythm_days-": "wala o iisang order",
     },
     pattern="{noun}, {adjective}",
     levels=(
