@@ -1,0 +1,1 @@
+"""Parts of `scripts/faults`: a system under test, accidents by seed, and the comparison."""
