@@ -10,7 +10,7 @@ import numpy as np
 
 from models.errors import InvalidSnapshot
 from models.languages import LANGUAGES, Language
-from models.space import CLIP, F32, F64, Ints, Space, distances
+from models.space import CLIP, F32, F64, Ints, Space
 
 #: The id of a customer that is in no segment (yet).
 UNASSIGNED = -1
@@ -18,6 +18,10 @@ UNASSIGNED = -1
 HYSTERESIS = 0.2
 #: A scale so large that a feature divided by it makes no difference.
 WEIGHTLESS = 1e9
+#: Two segments in one place are equally near.
+TINY = 1e-12
+#: Up to so many customers, looking ids up one by one is faster.
+FEW = 16
 FORMAT = 1
 LARGEST_BYTES = 64 * 1024
 
@@ -187,22 +191,20 @@ class Snapshot:
             Shape (n,), float32, 0..1: ``d_other² / (d_own² + d_other²)`` with the nearest other
             segment; .5 is half-way between two.
         """
-        D = distances(self.space.project(X), self.centroids)
+        D = self._distances(self.space.project(X))
         every = np.arange(len(D))
         nearest = D.argmin(axis=1)
         here = self._rows(current)
-        kept = here >= 0
-        own = np.where(kept, here, nearest)
+        own = np.where(here >= 0, here, nearest)
         own_d, best = D[every, own], D[every, nearest]
         moves = best < (1.0 - self.hysteresis) ** 2 * own_d
         row = np.where(moves, nearest, own)
-        own_d = np.where(moves, best, own_d)
         if D.shape[1] == 1:
             return self.ids[row], np.ones(len(D), dtype=np.float32)
+        own_d = np.where(moves, best, own_d)
         D[every, row] = np.inf
         other = D.min(axis=1)
-        total = own_d + other
-        confidence = np.where(total > 0.0, other / np.where(total > 0.0, total, 1.0), 0.5)
+        confidence = (other + TINY) / (own_d + other + 2.0 * TINY)
         return self.ids[row], confidence.astype(np.float32)
 
     def explain(self, x: F64, segment_id: int | None = None) -> str:
@@ -217,7 +219,7 @@ class Snapshot:
         """
         words = LANGUAGES[self.language]
         z = self.space.project(np.asarray(x, dtype=np.float64)[None, :])
-        d = distances(z, self.centroids)[0]
+        d = self._distances(z)[0]
         order = np.argsort(d, kind="stable")
         own = int(order[0])
         if segment_id is not None and segment_id in self._by_id:
@@ -284,11 +286,31 @@ class Snapshot:
             changes=stored.changes,
         )  # fmt: skip
 
+    @cached_property
+    def _terms(self) -> tuple[F64, F64]:
+        """What the distance from the centroids needs of them: -2·c, |c|²."""
+        C = self.centroids
+        return np.ascontiguousarray(-2.0 * C.T), (C * C).sum(axis=1)
+
+    def _distances(self, Z: F64) -> F64:
+        """Squared, shape (n, k)."""
+        product, norms = self._terms
+        D: F64 = Z @ product
+        D += norms
+        D += np.einsum("ij,ij->i", Z, Z)[:, None]
+        return np.maximum(D, 0.0, out=D)
+
     def _rows(self, ids: Ints) -> Ints:
         """Row of each id, -1 where the snapshot does not have it."""
+        if len(ids) <= FEW:
+            return np.array([self._row_of.get(i, -1) for i in ids.tolist()], dtype=np.int64)
         at = np.searchsorted(self.ids, ids, sorter=self._order)
         found = self._order[np.minimum(at, len(self._order) - 1)]
         return np.where(self.ids[found] == ids, found, -1)
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {segment.id: row for row, segment in enumerate(self.segments)}
 
 
 def _reasons(features: tuple[str, ...], z: F64, gain: F64, words: Language) -> str:

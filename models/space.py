@@ -79,9 +79,8 @@ class Space:
 def flatten(X: F64, logged: Bools) -> F64:
     """``sign(x)·log1p(|x|)`` of the logged features; infinities become large numbers."""
     X = np.asarray(X, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        L = np.log1p(np.abs(X))
-        np.copysign(L, X, out=L)
+    L = np.log1p(np.abs(X))
+    np.copysign(L, X, out=L)
     np.minimum(np.maximum(L, -LARGEST_LOG, out=L), LARGEST_LOG, out=L)
     return L if logged.all() else np.where(logged, L, np.clip(X, -LARGEST, LARGEST))
 
