@@ -19,6 +19,8 @@ from models.space import F64, Ints
 SAME = 1 / 3
 #: A segment that supplied at least so much of a new one is a parent; so much makes it the only.
 PARENT, ONLY = 0.25, 0.6
+#: Share of a new segment's customers that must have come from elsewhere to tell where from.
+MOVED = 0.3
 #: Past ids are between one and two of these many ticks old.
 MEMORY_TICKS = 40
 #: For so long the child of a segment that vanishes may turn out to be that segment, moved.
@@ -121,10 +123,12 @@ def trace(
             gone.remove(parent)
             changes.append(Change("merged", child, (parent,)))
     parents: list[tuple[int, ...]] = [()] * k
+    places = np.array([*old_ids, UNASSIGNED])
     for row in [row for row, known in enumerate(ids) if not known]:
         ids[row] = next_id
         next_id += 1
-        came, only = _main(past[now == row], set(old_ids))
+        mine = now == row
+        came, only = _sources(past[mine], places[old[mine]])
         parents[row] = came
         changes.append(Change("split" if only else "born", ids[row], came))
     for i in gone:
@@ -156,9 +160,26 @@ def _continued(old_ids: Sequence[int], old: Ints, past: Ints, now: Ints, k: int)
     return ids
 
 
-def _main(ids: Ints, known: set[int]) -> tuple[tuple[int, ...], bool]:
+def _sources(past: Ints, place: Ints) -> tuple[tuple[int, ...], bool]:
+    """Where the customers of a new segment came from, and whether it was one segment.
+
+    Many that are in it have not moved at all: they lie at the border of the segment (`place`)
+    that the new one was carved out of. If enough have moved, these tell.
+    """
+    known = past != UNASSIGNED
+    moved = known & (past != place)
+    came, only = _main(past[known])
+    if moved.sum() < MOVED * known.sum():
+        return came, only
+    movers, only = _main(past[moved])
+    if only and (past[known] == movers[0]).mean() > 0.5:
+        return movers, True
+    return came, False
+
+
+def _main(ids: Ints, known: set[int] | None = None) -> tuple[tuple[int, ...], bool]:
     """The ids that are a large part of these, and whether one is nearly all."""
-    counts = Counter(i for i in ids.tolist() if i in known)
+    counts = Counter(i for i in ids.tolist() if known is None or i in known)
     total = sum(counts.values())
     large = [(i, n) for i, n in counts.most_common() if n >= PARENT * total]
     if large and large[0][1] >= ONLY * total:

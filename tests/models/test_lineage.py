@@ -92,3 +92,12 @@ def test_memory_looks_back() -> None:
     again = Memory(*memory.parts())
     again.relabel(["a"], np.array([7]), {7})
     assert again.past(["a"]).tolist() == [7]
+
+
+def test_movers_tell_where_a_segment_came_from() -> None:
+    """40 moved from 5 to where 8 is nearest; 20 of 8 are at the border; the place is no parent."""
+    past = spread((5, 40), (8, 20), (5, 60), (8, 80))
+    old = spread((1, 60), (0, 60), (1, 80))
+    now = spread((2, 60), (0, 60), (1, 80))
+    found = trace((5, 8), old, past, now, 3, 9, NOBODY)
+    assert found.changes == (Change("split", 9, (5,)),)
