@@ -14,6 +14,7 @@ from faust.types import TP, StreamT
 
 from stream import admin
 from stream.app import App, create_app
+from stream.definitions import DefinitionsFile
 from stream.errors import AgosError, StalledError
 from stream.pipeline import Pipeline, Place, recreated
 from stream.relay import Relay
@@ -22,6 +23,7 @@ from stream.review import Review
 from stream.sender import Sender
 from stream.settings import Settings
 from stream.store.model import ModelStore
+from stream.store.segments import describe, drop_empty
 from stream.store.store import Store
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
 from stream.training import Training
@@ -32,7 +34,6 @@ log = logging.getLogger(__name__)
 #: Batches that are decoded, computed or written at the same time.
 _IN_FLIGHT = 4
 _KAFKA_SECONDS = 20.0
-_FRESH_SECONDS = 5.0
 _SAMPLES = TP(MODEL_SAMPLES, 0)
 
 Step = Callable[[], Awaitable[Any]]
@@ -62,12 +63,15 @@ class Crew:
         self.relay = Relay(self.store, self.sender.send, settings.partitions)
         self.review = Review(self.store, self.pipeline)
         self.report = Report(self.store, self.pipeline)
+        self.definitions = DefinitionsFile(settings.segments) if settings.segments else None
+        if self.definitions is not None:
+            self.pipeline.defined = self.definitions.load()
         self.failure: BaseException | None = None
+        self._described = ""
         self._model = ""
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._running: set[asyncio.Task[None]] = set()
         self._assigning = asyncio.Lock()
-        self._starts: dict[Place, tuple[int, float]] = {}
         self._committed: dict[TP, int] = {}
         self._progress = _Progress()
 
@@ -113,12 +117,9 @@ class Crew:
             log.info("partitions went away before they could be read again")
 
     async def first_offset(self, place: Place) -> int:
-        """First offset that the log of a partition still has, as of a few seconds ago."""
-        known = self._starts.get(place)
-        if known is None or time.monotonic() - known[1] > _FRESH_SECONDS:
-            starts = await asyncio.wait_for(self.consumer.log_starts([TP(*place)]), _KAFKA_SECONDS)
-            known = self._starts[place] = starts[TP(*place)], time.monotonic()
-        return known[0]
+        """First offset that the log of a partition still has."""
+        starts = self.consumer.log_starts([TP(*place)])
+        return (await asyncio.wait_for(starts, _KAFKA_SECONDS))[TP(*place)]
 
     # -- agents ----------------------------------------------------------------------------
 
@@ -184,9 +185,38 @@ class Crew:
             self.review.request()
         self.pipeline.snapshot, self._model = newer, token
 
+    async def refresh_definitions(self) -> None:
+        """Take up a changed definitions file; then look at everybody."""
+        if self.definitions is None:
+            return
+        newer = self.definitions.changed()
+        if newer is not None:
+            self.pipeline.defined = newer
+            self.review.request("definition")
+        defined = self.pipeline.defined
+        if defined is not None and self._described != defined.definitions.version:
+            await describe(self.store, defined.definitions)
+            self._described = defined.definitions.version
+            if newer is None:
+                # Customers from before this worker may have been judged by other definitions.
+                self.review.request("definition")
+
+    async def evaluate_due(self) -> None:
+        """Customers whose conditions turn by time alone, a few hundred a partition at a time."""
+        if self.pipeline.defined is not None:
+            for partition in list(self.pipeline.segmenters):
+                await self.pipeline.due(partition)
+
+    async def clear_segments(self) -> None:
+        """Forget segments that are no longer defined once nobody is in them."""
+        if self.training.active:
+            defined = self.pipeline.defined
+            await drop_empty(self.store, defined.definitions if defined else None)
+
     async def review_idle(self) -> None:
         """Look at idle customers; while events wait, only now and then."""
-        await self.review.step()
+        if await self.review.step() and self.definitions is not None:
+            self.definitions.turn_over()
         if self.review.under_way and self.report.lag > self.settings.batch:
             await self.app.sleep(2.0)
 
@@ -311,6 +341,9 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (10.0, crew.check_topics),
         (1.0, crew.report.send),
         (0.2, crew.review_idle),
+        (0.5, crew.refresh_definitions),
+        (0.25, crew.evaluate_due),
+        (15.0, crew.clear_segments),
     ]
     for seconds, step in loops:
         app.task(_loop(crew, seconds, step))

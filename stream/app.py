@@ -1,5 +1,6 @@
 """The Faust app, nothing else: settings become Faust's configuration."""
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
 import faust
@@ -67,14 +68,16 @@ def create_app(settings: Settings) -> App:
 
 def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
     cafile = str(settings.kafka_ca) if settings.kafka_ca else None
+    encrypted = settings.kafka_security.endswith("SSL")
     if settings.kafka_security.startswith("SASL"):
         credentials = SASLCredentials(
             username=settings.kafka_user,
             password=settings.kafka_password.get_secret_value(),
             mechanism=settings.kafka_sasl,
+            ssl_context=ssl.create_default_context(cafile=cafile) if encrypted else None,
         )
         credentials.protocol = AuthProtocol(settings.kafka_security)
         return credentials
-    if settings.kafka_security == "SSL":
-        return SSLCredentials(cafile=cafile)
+    if encrypted:
+        return SSLCredentials(ssl.create_default_context(cafile=cafile))
     return None

@@ -103,6 +103,8 @@ class Extra(msgspec.Struct, array_like=True, omit_defaults=True):
     traits: dict[str, tuple[Any, int]] = {}
     memberships: dict[str, int] = {}
     memory: dict[str, Any] = {}
+    #: When to evaluate next though nothing happens, epoch ms; 0: never.
+    due_ms: int = 0
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -166,8 +168,12 @@ class Table:
     def __len__(self) -> int:
         return len(self.names)
 
-    def load(self, customers: Sequence[str], stored: Sequence[bytes | None]) -> None:
+    def load(
+        self, customers: Sequence[str], stored: Sequence[bytes | None], *, idle: bool = False
+    ) -> None:
         """Take in customers that are not in the table; None is a new customer.
+
+        `idle` ones are the first to be forgotten when room is needed.
 
         Raises
         ------
@@ -194,7 +200,7 @@ class Table:
         new = np.flatnonzero(self.rows["layout"][start : start + len(fixed)] == 0) + start
         self.rows["layout"][new] = LAYOUT
         self.rows["cluster"][new] = UNASSIGNED
-        self._used[start : start + len(fixed)] = self._tick
+        self._used[start : start + len(fixed)] = -1 if idle else self._tick
         self.panel[start : start + len(fixed)] = [panel_hash(name) for name in customers]
         self.names.extend(customers)
         self.index.update(zip(customers, range(start, start + len(customers)), strict=True))

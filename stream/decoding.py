@@ -104,6 +104,11 @@ def _turn_away(
     decoded.offsets = [offset for _, offset in kept]
 
 
+def category_code(category: str) -> int:
+    """32-bit code of a category's name; never 0."""
+    return xxhash.xxh32_intdigest(category[:_MAX_CATEGORY].encode()) or 1
+
+
 class CategoryCodes:
     """Category names as 32-bit codes, and which names the store has not been told; bounded."""
 
@@ -119,7 +124,7 @@ class CategoryCodes:
         name = category[:_MAX_CATEGORY]
         code = self._codes.get(name)
         if code is None:
-            code = xxhash.xxh32_intdigest(name.encode()) or 1
+            code = category_code(name)
             if len(self._codes) < self._limit:
                 self._codes[name] = code
                 self.fresh[code] = name

@@ -14,6 +14,7 @@ from itertools import count
 
 from models.snapshot import Snapshot
 from stream.decoding import decode
+from stream.defined import Defined
 from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
@@ -73,6 +74,7 @@ class Pipeline:
         self._locks: dict[int, asyncio.Lock] = {}
         self._begin: dict[Place, int] = {}
         self.snapshot: Snapshot | None = None
+        self.defined: Defined | None = None
         self.meter = Meter()
 
     async def assign(self, first: Mapping[Place, int]) -> dict[Place, int]:
@@ -130,13 +132,31 @@ class Pipeline:
                 table = segmenter.table
                 table.make_room(len(customers))
                 unknown = [name for name in customers if name not in table.index]
-                await self._load(segmenter, unknown)
+                await self._load(segmenter, unknown, idle=True)
                 now_ms, wall_ms = self._now_ms(), _wall_ms()
-                write, samples = segmenter.review(customers, now_ms, wall_ms, self.snapshot, cause)
+                write, samples = segmenter.review(
+                    customers, now_ms, wall_ms, self.snapshot, cause, self.defined
+                )
                 if write.groups:
                     await self._commit(segmenter, write)
                 await self._learn_from(samples, wall_ms)
                 return sum(group.customers for group in write.groups)
+
+    async def due(self, partition: int) -> int:
+        """Evaluate customers whose conditions turn by time alone; how many were due."""
+        segmenter = self.segmenters.get(partition)
+        if segmenter is None:
+            return 0
+        customers = await self.store.due(partition, self._now_ms() or segmenter.newest_ms)
+        if customers:
+            await self.review(partition, customers, "time")
+        return len(customers)
+
+    def rank(self, partition: int, customers: Sequence[str]) -> None:
+        """Let customers that are in memory count in the percentiles."""
+        segmenter = self.segmenters.get(partition)
+        if segmenter is not None and self.defined is not None:
+            segmenter.rank(customers, self._now_ms(), self.defined)
 
     async def verify(self, partition: int) -> None:
         """See whether Redis still is where this worker thinks; if not, start from there."""
@@ -172,7 +192,9 @@ class Pipeline:
         await self._load(segmenter, decoded.unknown)
         if away := turned_away(decoded):
             await self._send(away)
-        write, samples = segmenter.compute(decoded, self._now_ms(), wall_ms, self.snapshot)
+        write, samples = segmenter.compute(
+            decoded, self._now_ms(), wall_ms, self.snapshot, self.defined
+        )
         write.topic, write.topic_id = batch.topic, self._topic_ids.get(batch.topic, "")
         write.start, write.end = segmenter.ends.get(batch.topic), batch.end
         if await self._commit(segmenter, write):
@@ -185,9 +207,11 @@ class Pipeline:
         if samples:
             await self._send([sample(name, wall_ms, x) for name, x in samples])
 
-    async def _load(self, segmenter: Segmenter, customers: Sequence[str]) -> None:
+    async def _load(
+        self, segmenter: Segmenter, customers: Sequence[str], *, idle: bool = False
+    ) -> None:
         if customers:
-            segmenter.load(customers, await self.store.load(customers))
+            segmenter.load(customers, await self.store.load(customers), idle=idle)
 
     async def _commit(self, segmenter: Segmenter, write: Write) -> bool:
         write.writer = f"{self.worker}:{next(self._serial)}"
@@ -241,8 +265,9 @@ def recreated(topic: str, stored_id: str, known_id: str) -> OffsetError:
     """The error for a topic that is another one than the stored offsets are of."""
     return OffsetError(
         f"topic {topic!r} was deleted and created anew: Redis has offsets of {stored_id}, Kafka "
-        f"has {known_id}. To go on with the customers as they are, delete the offsets hashes "
-        "(agos:{0}:offsets and so on): the new topic is then read from its beginning"
+        f"has {known_id}. To go on with the customers as they are, stop the workers and do "
+        f"HDEL agos:{{p}}:offsets {topic} {topic}:id for every partition p: the new topic is then "
+        "read from its beginning"
     )
 
 

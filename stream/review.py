@@ -32,9 +32,9 @@ class Review:
         """Whether a pass is going on."""
         return self._cursor is not None
 
-    def request(self) -> None:
-        """Begin a pass because of the model; if one is under way, another follows."""
-        self._cause = "model"
+    def request(self, cause: Cause = "model") -> None:
+        """Begin a pass for this cause; if one is under way, another follows."""
+        self._cause = cause
         self._again = self._cursor is not None
         self._begin()
 
@@ -42,11 +42,14 @@ class Review:
         self._cursor = self._cursor or 0
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
-    async def step(self) -> None:
-        """Look at the next few hundred customers, if a pass is under way or due."""
+    async def step(self) -> bool:
+        """Look at the next few hundred customers, if a pass is under way or due.
+
+        Returns whether a pass has ended with it.
+        """
         if self._cursor is None:
             if time.monotonic() < self._next:
-                return
+                return False
             self._begin()
         cursor: int = self._cursor or 0
         cursor, found = await self._store.wait_out(
@@ -55,10 +58,11 @@ class Review:
         await self._look_at([key.removeprefix(keys.STATE_PREFIX.encode()) for key in found])
         if cursor != 0:
             self._cursor = cursor
-        else:
-            self._cursor = 0 if self._again else None
-            self._cause = self._cause if self._again else "time"
-            self._again = False
+            return False
+        self._cursor = 0 if self._again else None
+        self._cause = self._cause if self._again else "time"
+        self._again = False
+        return True
 
     async def _look_at(self, customers: list[bytes]) -> None:
         if not customers:
@@ -70,3 +74,4 @@ class Review:
                 mine[partition].append(customer.decode())
         for partition, names in mine.items():
             await self._pipeline.review(partition, names, self._cause)
+            self._pipeline.rank(partition, names)

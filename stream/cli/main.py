@@ -21,6 +21,8 @@ COMMANDS = {
     "watch": ("watch", "Watch segments, workers and changes live."),
     "customer": ("customer", "Show one customer: totals, segments, traits, recent changes."),
     "segments": ("segments", "List the segments, or the customers of one."),
+    "check": ("check", "Check a file of segment definitions before it is used."),
+    "why": ("why", "Say why a customer is in a segment, or what is missing."),
     "topics": ("topics", "Create the Kafka topics, or check those that exist."),
     "worker": ("worker", "Run one worker: events in, segments out."),
     "replay": ("replay", "Send recorded history from a file through Kafka."),

@@ -117,5 +117,12 @@ def _environment(kafka: str, redis: str, overrides: Mapping[str, str]) -> dict[s
         "AGOS_GROUP": given.group,
         "AGOS_CURRENCY": given.currency,
         "AGOS_CLOCK": given.clock,
+        **({"AGOS_SEGMENTS": str(segments)} if (segments := given.segments or _starter()) else {}),
         **overrides,
     }
+
+
+def _starter() -> Path | None:
+    """The starter definitions beside the project's sources, if that is where we run from."""
+    starter = Path(__file__).resolve().parents[2] / "segments.yaml"
+    return starter if starter.exists() else None

@@ -33,6 +33,7 @@ PASSING = (
 )
 _PASSING_REPLIES = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY ", "OOM ", "UNBLOCKED")
 _LONGEST_PAUSE_SECONDS = 1.0
+_MOST_DUE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,13 @@ class Store:
         states: list[bytes | None] = await self.wait_out(lambda: self.redis.mget(names))
         return states
 
+    async def due(self, partition: int, now_ms: int) -> list[str]:
+        """Customers whose next evaluation is due, the longest due first; at most a few hundred."""
+        names: list[bytes] = await self.wait_out(
+            lambda: self.redis.zrangebyscore(keys.due(partition), "-inf", now_ms, 0, _MOST_DUE)
+        )
+        return [name.decode() for name in names]
+
     async def apply(self, write: Write) -> Applied:
         """Write one batch, or nothing if Redis is not where the worker thinks.
 
@@ -193,6 +201,8 @@ class Store:
 
 def is_passing(error: redis.exceptions.RedisError) -> bool:
     """Whether the same call may succeed a little later."""
+    if isinstance(error, redis.exceptions.AuthenticationError):
+        return False
     return isinstance(error, PASSING) or any(word in str(error) for word in _PASSING_REPLIES)
 
 

@@ -1,0 +1,193 @@
+"""Defined segments of the customers in a table: events in, changes and due times out. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.conditions import Change as Turn
+from stream.conditions import Changed, Definitions, Percentiles, Ranks, purchase_event, unknown_past
+from stream.customer import UNASSIGNED, Columns, Extra, Table
+from stream.decoding import Decoded, category_code
+from stream.membership import Change, cluster_segment
+from stream.topics import INTERACTIONS, PROFILES, PURCHASES
+
+_CHANGED = {
+    INTERACTIONS: Changed.ACTIVITY | Changed.AFFINITIES | Changed.CLUSTER,
+    PURCHASES: Changed.ACTIVITY | Changed.ORDERS | Changed.AFFINITIES | Changed.CLUSTER,
+    PROFILES: Changed.ACTIVITY | Changed.TRAITS | Changed.CLUSTER,
+}
+
+
+class _Affinities(Mapping[str, float]):
+    """Share of each category among the remembered ones, by name; names are not remembered."""
+
+    def __init__(self, codes: list[int], weights: list[float]) -> None:
+        total = sum(weights) or 1.0
+        self._shares = {c: w / total for c, w in zip(codes, weights, strict=True) if w > 0}
+
+    def __getitem__(self, category: str) -> float:
+        return self._shares[category_code(category)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return len(self._shares)
+
+
+class CustomerFacts:
+    """What the conditions see of one row."""
+
+    def __init__(self, row: NDArray[Any], extra: Extra, percentiles: Percentiles) -> None:
+        self._row, self._extra, self.percentiles = row, extra, percentiles
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        known = self._extra.traits
+        return {name: value for name, (value, _) in known.items() if value is not None}
+
+    @property
+    def events(self) -> int:
+        return int(self._row["events"])
+
+    @property
+    def orders(self) -> int:
+        return int(self._row["orders"])
+
+    @property
+    def spend_minor(self) -> int:
+        return int(self._row["spend_minor"])
+
+    @property
+    def first_seen_ms(self) -> int:
+        return int(self._row["first_seen_ms"])
+
+    @property
+    def last_seen_ms(self) -> int:
+        return int(self._row["last_seen_ms"])
+
+    @property
+    def affinities(self) -> Mapping[str, float]:
+        return _Affinities(self._row["categories"].tolist(), self._row["weights"].tolist())
+
+    @property
+    def cluster(self) -> str | None:
+        cluster = int(self._row["cluster"])
+        return None if cluster == UNASSIGNED else cluster_segment(cluster)
+
+
+@dataclass(slots=True)
+class Turns:
+    """What evaluations of a batch found."""
+
+    #: Row → its turns, in the order in which they came about.
+    turns: dict[int, list[Turn]] = field(default_factory=dict)
+    #: Row → ms of the next evaluation, None for none; only where it is another than before.
+    due: dict[int, int | None] = field(default_factory=dict)
+
+    def changes(self, table: Table, definitions: Definitions) -> Iterator[Change]:
+        """Change records of the segments that are published."""
+        for row, turns in self.turns.items():
+            version = int(table.rows["version"][row])
+            for turn in turns:
+                segment = definitions.segments.get(turn.segment)
+                if segment is None or not segment.shadow:
+                    yield Change(
+                        table.names[row], turn.segment, turn.change, turn.at_ms, turn.cause,
+                        turn.reason, version, turn.due_ms,
+                    )  # fmt: skip
+
+    def memberships(self, table: Table) -> list[Any]:
+        """Customer, segment, ms entered or "" for a leaver; flat."""
+        flat: list[Any] = []
+        for row, turns in self.turns.items():
+            for turn in turns:
+                entered = turn.at_ms if turn.change == "entered" else ""
+                flat += (table.names[row], turn.segment, entered)
+        return flat
+
+
+class Defined:
+    """The definitions in force, applied to the rows of tables."""
+
+    def __init__(self, definitions: Definitions, ranks: Ranks) -> None:
+        self.definitions, self.ranks = definitions, ranks
+
+    def take(
+        self,
+        table: Table,
+        decoded: Decoded,
+        batch: Columns,
+        fresh: NDArray[np.bool_],
+        new: frozenset[int],
+        replaying: bool,
+    ) -> Turns:
+        """Fold a batch's events into the memories, in the order of their offsets.
+
+        What ended by itself before an event is seen to end first. `replaying`: the events are
+        the clock, so each is judged at its own time.
+        """
+        found = Turns()
+        changed = _CHANGED[decoded.topic]
+        at_ms, rows = batch.at_ms.tolist(), batch.rows.tolist()
+        for i in np.flatnonzero(fresh).tolist():
+            row, at = rows[i], at_ms[i]
+            extra = self._extra(table, row, row in new)
+            due = self.definitions.due(extra.memory)
+            if due is not None and due <= at:
+                self.evaluate(table, [row], at, Changed.NOTHING, found)
+            cares = self._observe(extra.memory, decoded.topic, decoded.events[i], at)
+            if replaying and (cares or decoded.topic == PROFILES):
+                self.evaluate(table, [row], at, changed, found)
+        return found
+
+    def evaluate(
+        self, table: Table, rows: Iterable[int], now_ms: int, changed: int, found: Turns
+    ) -> None:
+        """Evaluate rows at `now_ms`, adding to `found`."""
+        for row in rows:
+            extra = self._extra(table, row, False)
+            facts = CustomerFacts(table.rows[row], extra, self.ranks)
+            verdict = self.definitions.evaluate(
+                extra.memory, facts, now_ms, extra.memberships, changed
+            )
+            extra.memberships = dict(verdict.memberships)
+            if verdict.changes:
+                found.turns.setdefault(row, []).extend(verdict.changes)
+            if (verdict.due_ms or 0) != extra.due_ms:
+                extra.due_ms = verdict.due_ms or 0
+                found.due[row] = verdict.due_ms
+
+    def rank(self, table: Table, rows: Iterable[int], now_ms: int) -> None:
+        """Let customers count in the percentiles; each once per generation."""
+        for row in rows:
+            extra = self._extra(table, row, False)
+            facts = CustomerFacts(table.rows[row], extra, self.ranks)
+            self.ranks.add(self.definitions.measures(extra.memory, facts, now_ms).items())
+
+    def published(self, extra: Extra | None) -> list[str]:
+        """Segments of a customer that others may see, sorted."""
+        if extra is None:
+            return []
+        known = self.definitions.segments
+        return sorted(s for s in extra.memberships if s not in known or not known[s].shadow)
+
+    def _observe(self, memory: dict[str, Any], topic: str, event: Any, at_ms: int) -> bool:
+        if topic == INTERACTIONS:
+            return self.definitions.observe(memory, event.name, at_ms, event.properties)
+        if topic == PURCHASES:
+            name, properties = purchase_event(event.total, event.currency, event.items)
+            return self.definitions.observe(memory, name, at_ms, properties, event.total)
+        return False
+
+    @staticmethod
+    def _extra(table: Table, row: int, new: bool) -> Extra:
+        extra = table.extra.get(row)
+        if extra is None:
+            extra = table.extra[row] = Extra()
+        if not extra.memory and not new:
+            extra.memory = unknown_past()
+        return extra

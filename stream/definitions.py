@@ -1,0 +1,72 @@
+"""The definitions file while the worker runs: read, taken up when it changes, never half."""
+
+import logging
+from pathlib import Path
+
+from stream.conditions import DefinitionError, Definitions, Ranks, parse
+from stream.defined import Defined
+from stream.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+_MOST_BYTES = 1_000_000
+
+
+def read_definitions(path: Path) -> Definitions:
+    """Definitions of a file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read.
+    DefinitionError
+        With every problem of the file, by line and column.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigurationError(f"{path}: larger than {_MOST_BYTES} bytes")
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"AGOS_SEGMENTS: {path} cannot be read: {error}") from None
+
+
+class DefinitionsFile:
+    """Looks whether the file has changed; a bad one is reported and the old stays in force."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._ranks = Ranks()
+        self.defined: Defined | None = None
+
+    def load(self) -> Defined:
+        """The definitions at the start; raises as `read_definitions` does."""
+        self._seen = self._stamp()
+        self.defined = Defined(read_definitions(self._path), self._ranks)
+        return self.defined
+
+    def changed(self) -> Defined | None:
+        """New definitions, if the file has another meaning than the one in force."""
+        stamp = self._stamp()
+        if stamp is None or stamp == self._seen or self.defined is None:
+            return None
+        self._seen = stamp
+        try:
+            newer = read_definitions(self._path)
+        except (DefinitionError, ConfigurationError) as error:
+            log.error("the definitions in force stay: %s", error)
+            return None
+        old = self.defined.definitions
+        self.defined = Defined(newer.after(old), self._ranks)
+        log.info("definitions %s in force, %d segments", newer.version, len(newer.segments))
+        return self.defined
+
+    def turn_over(self) -> None:
+        """A pass over all customers is over: the percentiles of it are in force."""
+        self._ranks.turn_over()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
