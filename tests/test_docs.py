@@ -1,5 +1,6 @@
 """What the documents say is what the code has."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -129,10 +130,11 @@ def test_every_topic_has_an_example_and_every_field_is_shown():
 
 
 def test_the_event_in_the_readme_is_applied():
-    source = re.search(r"event = (\{.*?\]\})\n", README, re.DOTALL)
+    source = re.search(r"event = (\{.*?\n\})\n", README, re.DOTALL)
     assert source is not None
     text = source[1].replace("int(time.time() * 1000)", str(NOW_MS))
-    assert read(PURCHASES, text.encode(), NOW_MS, MONEY).total == 25_000
+    value = json.dumps(ast.literal_eval(text)).encode()
+    assert read(PURCHASES, value, NOW_MS, MONEY).total == 25_000
 
 
 def with_fields(**changes: Any) -> bytes:
