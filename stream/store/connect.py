@@ -13,6 +13,27 @@ from stream.errors import ConfigurationError, StoreError
 from stream.settings import Settings
 
 
+def options_of(settings: Settings, timeout_seconds: float, *, decode: bool) -> dict[str, Any]:
+    """What every client of these settings is made with, blocking or not."""
+    options: dict[str, Any] = {
+        "username": settings.redis_user or None,
+        "password": settings.redis_password.get_secret_value() or None,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "socket_keepalive": True,
+        "decode_responses": decode,
+        # RESP3, redis-py's default, answers some commands in other shapes.
+        "protocol": 2,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def sentinel_address(settings: Settings) -> tuple[str, int]:
+    """Host and port of the Sentinel that `AGOS_REDIS` names."""
+    where = redis.Redis.from_url(settings.redis).connection_pool.connection_kwargs
+    return where["host"], where["port"]
+
+
 def client(settings: Settings, *, timeout_seconds: float, decode: bool = True) -> redis.Redis:
     """Blocking client of these settings; it never retries by itself.
 
@@ -21,26 +42,18 @@ def client(settings: Settings, *, timeout_seconds: float, decode: bool = True) -
     ConfigurationError
         If the URL is none.
     """
-    options: dict[str, Any] = {
-        "username": settings.redis_user or None,
-        "password": settings.redis_password.get_secret_value() or None,
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
-        "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-        "decode_responses": decode,
-        "protocol": 2,
-    }
-    options = {name: value for name, value in options.items() if value is not None}
+    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    options = {"retry": retry, **options_of(settings, timeout_seconds, decode=decode)}
     try:
         if not settings.redis_sentinel:
             return redis.Redis.from_url(settings.redis, **options)
-        where = redis.Redis.from_url(settings.redis).connection_pool.connection_kwargs
+        address = sentinel_address(settings)
     except ValueError as error:
         raise ConfigurationError(
             f"AGOS_REDIS: {error} (got {shown_url(settings.redis)!r})"
         ) from None
     sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-        [(where["host"], where["port"])], socket_timeout=timeout_seconds
+        [address], socket_timeout=timeout_seconds
     )
     master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
         settings.redis_sentinel, **options

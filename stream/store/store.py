@@ -18,6 +18,7 @@ from redis.connection import HiredisRespSerializer
 from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.connect import options_of, sentinel_address
 from stream.store.write import Write
 
 log = logging.getLogger(__name__)
@@ -72,22 +73,13 @@ class _PackingSSLConnection(_Packing, SSLConnection):
 
 def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = False) -> Redis:
     """Redis client of these settings; it never retries by itself."""
-    options: dict[str, Any] = {
-        "username": settings.redis_user or None,
-        "password": settings.redis_password.get_secret_value() or None,
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
-        "socket_keepalive": True,
+    options = {
         "retry": Retry(NoBackoff(), 0),
-        "decode_responses": decode,
-        "protocol": 2,
+        **options_of(settings, timeout_seconds, decode=decode),
     }
-    options = {name: value for name, value in options.items() if value is not None}
     if settings.redis_sentinel:
-        probe = Redis.from_url(settings.redis)
-        where = probe.connection_pool.connection_kwargs
         sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            [(where["host"], where["port"])], socket_timeout=timeout_seconds
+            [sentinel_address(settings)], socket_timeout=timeout_seconds
         )
         master: Redis = sentinel.master_for(settings.redis_sentinel, **options)
         return master
