@@ -1,5 +1,6 @@
 """Topics as Kafka has them: create them, check them, and tell a topic from its namesake."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from stream.errors import ConfigurationError
 from stream.producer import kafka_options
 from stream.settings import Settings
 from stream.topics import DEAD_LETTERS, EVENT_TOPICS, MODEL_SAMPLES, SEGMENT_CHANGES
+
+log = logging.getLogger(__name__)
 
 _LARGEST_DEAD_LETTER_BYTES = 4 * 1024 * 1024
 
@@ -61,9 +64,13 @@ def check(settings: Settings) -> dict[str, str]:
 
 
 def topic_ids(settings: Settings) -> dict[str, str]:
-    """Topic → id that Kafka gave it, of the topics that exist."""
-    with _Admin(settings) as admin:
-        existing = _describe(admin)
+    """Topic → id that Kafka gave it, of the topics that exist; empty while no broker answers."""
+    try:
+        with _Admin(settings) as admin:
+            existing = _describe(admin)
+    except (ConfigurationError, KafkaError) as error:
+        log.warning("topics cannot be looked up, trying again: %r", error)
+        return {}
     return {t: str(existing[t].get("topic_id") or "") for t in wanted(settings) if t in existing}
 
 
