@@ -3,10 +3,14 @@
 import asyncio
 import itertools
 import random
+import socket
+import struct
 from collections.abc import Awaitable
 from typing import Any
 
 _CHUNK_BYTES = 65_536
+#: Linger for no time: closing resets.
+_RESET = struct.pack("ii", 1, 0)
 
 
 class Proxy:
@@ -67,6 +71,9 @@ class Proxy:
 
     async def _reset(self) -> None:
         for writer in list(self._writers):
+            connection = writer.get_extra_info("socket")
+            if connection is not None and connection.fileno() >= 0:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -26,7 +26,7 @@ from scripts.fault_parts.accidents import (
     World,
     schedule,
 )
-from scripts.fault_parts.crew import Crew
+from scripts.fault_parts.crew import ROOT, Crew
 from scripts.fault_parts.meter import Meter
 from scripts.fault_parts.proxy import Proxy
 from scripts.fault_parts.servers import Disk, FragileRedis, Kafka, disk, offsets
@@ -73,7 +73,7 @@ def run(plan: Plan) -> dict[str, Any]:
 
 def world_of(plan: Plan, logs: Path, stack: ExitStack) -> World:
     """Servers, doors, workers that are not started yet; `stack` ends them."""
-    loop = stack.enter_context(_network())
+    loop = stack.enter_context(network())
     redis_door, kafka_door = Proxy(0, loop), Proxy(0, loop)
     for door in (redis_door, kafka_door):
         door.start()
@@ -101,6 +101,7 @@ def world_of(plan: Plan, logs: Path, stack: ExitStack) -> World:
         "AGOS_KAFKA_SESSION_TIMEOUT": str(_SESSION_SECONDS),
         "AGOS_STALL_SECONDS": str(plan.stall_seconds),
         "AGOS_BATCH": "1000",
+        "AGOS_SEGMENTS": str(ROOT / "segments.yaml"),
     }
     crew = Crew(plan.workers, environment, logs)
     stack.callback(crew.kill)
@@ -260,7 +261,7 @@ def _possible(kind: str, plan: Plan, place: Disk) -> bool:
 
 
 @contextmanager
-def _network() -> Iterator[asyncio.AbstractEventLoop]:
+def network() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop in a thread of its own, for proxies and the source."""
     loop = asyncio.new_event_loop()
     ready: Future[None] = Future()
@@ -276,5 +277,14 @@ def _network() -> Iterator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
+        asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result(15)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+        loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,12 +1,11 @@
 """Kafka and Redis that can be killed, cut off, rolled back, replaced and filled up."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
@@ -153,10 +152,12 @@ class Disk:
         self._ballast = path / "ballast"
 
     def fill(self) -> None:
-        """Take all that is free."""
-        stat = os.statvfs(self.path)
-        with self._ballast.open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, max(stat.f_bavail - 1, 1) * stat.f_frsize)
+        """Take all that is free, while others write."""
+        block = bytes(1 << 20)
+        with suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
+            # A short write is the last one that succeeds.
+            while ballast.write(block):
+                pass
 
     def empty(self) -> None:
         """Give it back."""

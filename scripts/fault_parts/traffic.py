@@ -20,6 +20,7 @@ _BATCH_BYTES = 512 * 1024
 _PATIENCE_MS = 240_000
 _MOST_AT_ONCE = 5_000
 _TURN_SECONDS = 0.1
+_STOP_SECONDS = 5.0
 _LARGE = "too large"
 
 Place = tuple[str, int]
@@ -96,7 +97,7 @@ class Source:
                 await self._send(producer, chunk + flood)
                 await asyncio.sleep(_TURN_SECONDS)
         finally:
-            await producer.stop()
+            await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
 
     async def _send(self, producer: Any, chunk: list[Faulty]) -> None:
         owners = partitions_of([record.key for record in chunk], self._partitions).tolist()
