@@ -21,6 +21,8 @@ SAME = 1 / 3
 PARENT, ONLY = 0.25, 0.6
 #: Share of a new segment's customers that must have come from elsewhere to tell where from.
 MOVED = 0.3
+#: The child of a segment that is so many times as large as what is left of it is that segment.
+MOSTLY_MOVED = 2.5
 #: Past ids are between one and two of these many ticks old.
 MEMORY_TICKS = 40
 #: For so long the child of a segment that vanishes may turn out to be that segment, moved.
@@ -111,8 +113,8 @@ def trace(
     next_id
         The first id never used.
     heirs
-        Young segment → the one most of its customers came from; if that vanishes now, the young
-        one was the old one on its way, and takes its id.
+        Young segment → the one most of its customers came from; if that vanishes now, or hardly
+        anything is left of it, the young one is the old one, moved, and takes its id.
     """
     ids = _continued(old_ids, old, past, now, k)
     gone = [i for i in old_ids if i not in ids]
@@ -122,7 +124,15 @@ def trace(
             ids[ids.index(child)] = parent
             gone.remove(parent)
             changes.append(Change("merged", child, (parent,)))
+    sizes = np.bincount(now, minlength=k)
     parents: list[tuple[int, ...]] = [()] * k
+    for child, parent in heirs.items():
+        if child in ids and parent in ids:
+            here, left = ids.index(child), ids.index(parent)
+            if sizes[here] >= MOSTLY_MOVED * sizes[left]:
+                ids[here], ids[left], parents[left] = parent, next_id, (parent,)
+                changes += [Change("merged", child, (parent,)), Change("split", next_id, (parent,))]
+                next_id += 1
     places = np.array([*old_ids, UNASSIGNED])
     for row in [row for row, known in enumerate(ids) if not known]:
         ids[row] = next_id

@@ -233,9 +233,15 @@ class Trainer:
         old_ids = before.ids.tolist()
         lineage = trace(old_ids, old, past, found.labels, found.k, self._next_id, young)
         arrived = {c.segment: c for c in lineage.changes if c.kind in ("born", "split")}
-        self._memory.relabel(self._panel, np.array(lineage.ids)[found.labels], {*arrived, *young})
+        settled = {p for c in lineage.changes if c.kind == "merged" for p in c.others}
+        known = {*arrived, *young, *settled}
+        self._memory.relabel(self._panel, np.array(lineage.ids)[found.labels], known)
         since = {c: self._heirs[c] for c in young}
-        since |= {i: (c.others[0], ticks) for i, c in arrived.items() if c.kind == "split"}
+        since |= {
+            i: (c.others[0], ticks)
+            for i, c in arrived.items()
+            if c.kind == "split" and c.others[0] not in settled
+        }
         self._heirs = {
             child: (parent, tick)
             for child, (parent, tick) in since.items()

@@ -101,3 +101,14 @@ def test_movers_tell_where_a_segment_came_from() -> None:
     now = spread((2, 60), (0, 60), (1, 80))
     found = trace((5, 8), old, past, now, 3, 9, NOBODY)
     assert found.changes == (Change("split", 9, (5,)),)
+
+
+def test_when_most_have_moved_the_id_moves_too() -> None:
+    past = spread((9, 80), (5, 20), (8, 40))
+    old = spread((1, 80), (0, 20), (2, 40))
+    found = trace((5, 9, 8), old, past, old, 3, 10, {9: 5})
+    assert found.ids == (10, 5, 8)
+    assert found.changes == (Change("merged", 9, (5,)), Change("split", 10, (5,)))
+    half = spread((0, 60), (1, 80), (2, 40))
+    past = spread((5, 60), (9, 80), (8, 40))
+    assert trace((5, 9, 8), half, past, half, 3, 10, {9: 5}).ids == (5, 9, 8)
