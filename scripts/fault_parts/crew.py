@@ -104,11 +104,11 @@ class Crew:
             worker.kill()
 
     def complaints(self) -> list[str]:
-        """Lines of the logs that speak of a bug, or of an exception that nobody caught."""
+        """Lines of the logs that speak of a bug."""
         found = []
         for log in sorted(self._logs.glob("worker-*.log")):
             for line in log.read_text(errors="replace").splitlines():
-                if "a bug, please report" in line or "never retrieved" in line:
+                if "a bug, please report" in line:
                     found.append(f"{log.name}: {line}")
         return found
 
@@ -139,7 +139,9 @@ class Crew:
 def _reason(worker: Process) -> str:
     """The last error in its log, without what differs each time."""
     lines = worker.log.read_text(errors="replace").splitlines() if worker.log else []
-    errors = [line for line in lines if "stopping: " in line or "Error: " in line]
+    errors = [line for line in lines if " stopping: " in line] or [
+        line for line in lines if line.startswith("stream.errors.")
+    ]
     told = errors[-1].rpartition("stopping: ")[2] if errors else "no error in its log"
     words = ["N" if any(c.isdigit() for c in word) else word for word in told.split()]
     return f"{worker.returncode}: {' '.join(words)[:140]}"
