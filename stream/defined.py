@@ -123,25 +123,28 @@ class Defined:
         batch: Columns,
         fresh: NDArray[np.bool_],
         new: frozenset[int],
-        replaying: bool,
+        watermark_ms: int | None,
     ) -> Turns:
         """Fold a batch's events into the memories, in the order of their offsets.
 
-        What ended by itself before an event is seen to end first. `replaying`: the events are
-        the clock, so each is judged at its own time.
+        What ended by itself before an event is seen to end first. `watermark_ms` is the newest
+        event's time before this batch where the events are the clock (each is then judged when
+        it comes), and None where the wall clock is.
         """
         found = Turns()
         changed = _CHANGED[decoded.topic]
         at_ms, rows = batch.at_ms.tolist(), batch.rows.tolist()
+        newest_ms = np.maximum(np.maximum.accumulate(batch.at_ms), watermark_ms or 0).tolist()
         for i in np.flatnonzero(fresh).tolist():
             row, at = rows[i], at_ms[i]
             extra = self._extra(table, row, row in new)
             due = self.definitions.due(extra.memory)
-            if due is not None and due <= at:
-                self.evaluate(table, [row], at, Changed.NOTHING, found)
+            now = at if watermark_ms is None else newest_ms[i]
+            if due is not None and due <= now:
+                self.evaluate(table, [row], now, Changed.NOTHING, found)
             cares = self._observe(extra.memory, decoded.topic, decoded.events[i], at)
-            if replaying and (cares or decoded.topic == PROFILES):
-                self.evaluate(table, [row], at, changed, found)
+            if watermark_ms is not None and (cares or decoded.topic == PROFILES):
+                self.evaluate(table, [row], now, changed, found)
         return found
 
     def evaluate(

@@ -116,6 +116,7 @@ class Segmenter:
         _add(write, "applied", applied)
         _add(write, "duplicates", len(folded.fresh) - applied)
         self.table.touch(rows)
+        watermark_ms = None if now_ms is not None else self.newest_ms
         self.newest_ms = max(self.newest_ms, int(batch.at_ms.max()))
         offsets = np.zeros(len(self.table), np.int64)
         offsets[batch.rows] = decoded.offsets
@@ -123,7 +124,7 @@ class Segmenter:
         turns = Turns()
         if defined is not None:
             new = frozenset(batch.rows[first].tolist())
-            turns = defined.take(self.table, decoded, batch, folded.fresh, new, now_ms is None)
+            turns = defined.take(self.table, decoded, batch, folded.fresh, new, watermark_ms)
         fields = _FIELDS_WITH_MONEY if decoded.topic == PURCHASES else _FIELDS
         task = _Task(write, rows, folded.older, offsets[rows], now, "event", fields, turns)
         x = self._decide(task, snapshot, defined)
