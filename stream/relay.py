@@ -11,6 +11,12 @@ from stream.topics import SEGMENT_CHANGES, partitions_of
 
 log = logging.getLogger(__name__)
 _MOST = 1_000
+# Only from where the copying began: a Redis that was rolled back meanwhile keeps its own place.
+_ADVANCE = """
+if (redis.call('HGET', KEYS[1], 'cursor') or '0-0') == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'cursor', ARGV[2])
+end
+"""
 _NUMBERS = ("at", "version", "due_at")
 
 
@@ -41,7 +47,7 @@ class Relay:
             return 0
         await self._send(_messages([fields for _, fields in entries], self._partitions))
         last = entries[-1][0].decode()
-        await self._store.wait_out(lambda: redis.hset(keys.RELAY, "cursor", last))
+        await self._store.wait_out(lambda: redis.eval(_ADVANCE, 1, keys.RELAY, after, last))
         return len(entries)
 
 
