@@ -17,6 +17,7 @@ from typing import Any
 
 from redis import Redis
 
+from scripts.fault_parts import memberships
 from scripts.fault_parts import verdict as compare
 from scripts.fault_parts.accidents import (
     LOSES_WRITES,
@@ -93,6 +94,8 @@ def world_of(plan: Plan, logs: Path, stack: ExitStack) -> World:
     group = f"faults-{uuid.uuid4().hex[:8]}"
     settings = Settings(kafka=address, partitions=plan.partitions)
     admin.create(settings)
+    definitions = logs / "segments.yaml"
+    memberships.write(ROOT / "segments.yaml", definitions)
     environment = {
         "AGOS_KAFKA": told,
         "AGOS_REDIS": f"redis://127.0.0.1:{redis_door.port}/0",
@@ -101,7 +104,7 @@ def world_of(plan: Plan, logs: Path, stack: ExitStack) -> World:
         "AGOS_KAFKA_SESSION_TIMEOUT": str(_SESSION_SECONDS),
         "AGOS_STALL_SECONDS": str(plan.stall_seconds),
         "AGOS_BATCH": "1000",
-        "AGOS_SEGMENTS": str(ROOT / "segments.yaml"),
+        "AGOS_SEGMENTS": str(definitions),
     }
     crew = Crew(plan.workers, environment, logs)
     stack.callback(crew.kill)
@@ -226,6 +229,7 @@ class _Run:
         redis = Redis(port=world.redis.port, socket_timeout=30)
         try:
             inside = compare.compare_customers(found, redis, reference.customers)
+            compare.compare_defined(found, inside, reference.customers)
             records = compare.compare_segments(found, redis, inside)
             lossy = bool(LOSES_WRITES & world.happened.keys())
             compare.compare_topic(found, world.kafka_address, redis, records, lossy)

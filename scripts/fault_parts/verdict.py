@@ -9,6 +9,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from scripts.fault_parts import memberships
 from stream.customer import Table
 from stream.topics import DEAD_LETTERS, SEGMENT_CHANGES
 from tests.oracle.events import Customer
@@ -64,6 +65,17 @@ def compare_customers(
     verdict.figures["customers"] = len(inside)
     verdict.figures["events applied"] = sum(one.events for one in wanted.values()) - lost + doubled
     return inside
+
+
+def compare_defined(
+    verdict: Verdict, inside: Mapping[str, set[str]], wanted: Mapping[str, Customer]
+) -> None:
+    """Members of the segments that depend on no clock."""
+    for customer, one in wanted.items():
+        right = memberships.wanted(one)
+        found = inside.get(customer, set()) & memberships.CLOCKLESS.keys()
+        if found != right:
+            verdict.wrong("defined memberships wrong", f"{customer}: {found} not {right}")
 
 
 def compare_segments(

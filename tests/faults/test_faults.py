@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from redis import Redis
 
-from scripts.fault_parts import recreated, run, verdict
+from scripts.fault_parts import memberships, recreated, run, verdict
 from scripts.fault_parts.accidents import WEIGHTS, schedule
 from scripts.fault_parts.meter import Meter
 from stream.customer import Table
@@ -108,6 +108,15 @@ def test_a_schedule_has_every_kind_and_depends_on_its_seed_alone() -> None:
     assert set(schedule(3, 16, kinds)) == set(kinds)
     assert schedule(3, 100, kinds) == schedule(3, 100, kinds) != schedule(4, 100, kinds)
     assert len(schedule(3, 100, kinds)) == 100
+
+
+def test_clockless_segments_are_judged_by_a_plain_look() -> None:
+    """Three orders, 249.99 spent, 18 years: in for orders and age, not for spend or `never`."""
+    one = Customer(events=39, orders=3, spend=249_99, facts={"age": 18, "country": "NO"})
+    assert memberships.wanted(one) == {"faults_orders", "faults_age"}
+    found = verdict.Verdict()
+    verdict.compare_defined(found, {"one": {"faults_orders", "hot_cart"}}, {"one": one})
+    assert found.deviations == {"defined memberships wrong": 1}
 
 
 def test_a_stall_counts_from_the_end_of_the_last_fault(monkeypatch: pytest.MonkeyPatch) -> None:
