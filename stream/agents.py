@@ -301,9 +301,12 @@ class Crew:
         """Let what is in flight end, and close what is open."""
         if self._running:
             await asyncio.wait(self._running, timeout=2.0)
-        await self.report.leave()
-        await self.sender.close()
-        await self.store.close()
+        for close in (self.report.leave, self.sender.close, self.store.close):
+            try:
+                await close()
+            except Exception as error:
+                # What is raised here would keep Faust's own parts from being stopped.
+                log.warning("while stopping: %r", error)
 
 
 class _Progress:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 
 from faust import Worker
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: Kafka's thread and the learning thread hand over to the event loop this often.
 _SWITCH_SECONDS = 0.0005
+#: A worker that is stopping has ended after so long, by itself or not.
+_LAST_SECONDS = 8.0
 
 
 def run(settings: Settings) -> int:
@@ -53,6 +57,11 @@ def run(settings: Settings) -> int:
 
 def _finish(crew: Crew) -> Callable[..., Awaitable[None]]:
     async def finish(*_: object, **__: object) -> None:
+        # Where Faust's stop fails half-way, its consumer thread stays in the group: partitions
+        # would be this process's for good, and nobody would apply them.
+        last = threading.Timer(_LAST_SECONDS, os._exit, (1,))
+        last.daemon = True
+        last.start()
         await crew.finish()
 
     return finish
