@@ -337,6 +337,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     app.agent(app.topic(MODEL_SAMPLES, acks=False), name="trainer")(crew.trainer)
     loops: list[tuple[float, Step]] = [
         (0.05, crew.copy_changes),
+        (0.25, crew.pipeline.send_samples),
         (5.0, crew.learn),
         (1.0, crew.refresh_model),
         (5.0, crew.commit),

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.snapshot import Snapshot
 from stream.decoding import decode
 from stream.defined import Defined
@@ -28,6 +31,8 @@ from stream.transport import Batch
 
 log = logging.getLogger(__name__)
 
+#: Samples that wait to be sent, at most.
+_MOST_SAMPLES = 5_000
 #: Topic and partition.
 Place = tuple[str, int]
 #: Reads partitions again from these offsets.
@@ -75,6 +80,7 @@ class Pipeline:
         self._begin: dict[Place, int] = {}
         self.snapshot: Snapshot | None = None
         self.defined: Defined | None = None
+        self._samples: dict[str, tuple[int, NDArray[np.float64]]] = {}
         self.meter = Meter()
 
     async def assign(self, first: Mapping[Place, int]) -> dict[Place, int]:
@@ -139,7 +145,7 @@ class Pipeline:
                 )
                 if write.groups:
                     await self._commit(segmenter, write)
-                await self._learn_from(samples, wall_ms)
+                self._learn_from(samples, wall_ms)
                 return sum(group.customers for group in write.groups)
 
     async def due(self, partition: int) -> int:
@@ -201,11 +207,19 @@ class Pipeline:
             segmenter.ends[batch.topic] = batch.end
             self.meter.events += len(decoded.events)
             self.meter.rejected += len(decoded.rejected)
-            await self._learn_from(samples, wall_ms)
+            self._learn_from(samples, wall_ms)
 
-    async def _learn_from(self, samples: Samples, wall_ms: int) -> None:
-        if samples:
-            await self._send([sample(name, wall_ms, x) for name, x in samples])
+    async def send_samples(self) -> None:
+        """Send what has come together to learn from; a crash before it loses only samples."""
+        waiting, self._samples = self._samples, {}
+        if waiting:
+            await self._send([sample(name, at, x) for name, (at, x) in waiting.items()])
+
+    def _learn_from(self, samples: Samples, wall_ms: int) -> None:
+        """Keep the newest vector of each; no batch waits for a broker because of them."""
+        for name, x in samples:
+            if len(self._samples) < _MOST_SAMPLES or name in self._samples:
+                self._samples[name] = wall_ms, x
 
     async def _load(
         self, segmenter: Segmenter, customers: Sequence[str], *, idle: bool = False

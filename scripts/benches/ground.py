@@ -37,7 +37,7 @@ def ground(**settings: Any) -> Iterator[tuple[Settings, redis.Redis]]:
             kafka=broker.address,
             redis=server.address,
             kafka_session_timeout=6.0,
-            kafka_fetch_wait=0.02,
+            kafka_fetch_wait=0.01,
             **settings,
         )
         admin.create(chosen)

@@ -17,7 +17,7 @@ from stream.store.reader import Reader
 #: The embedded broker waits this long before a group's first join.
 _SESSION_TIMEOUT_SECONDS = 6
 #: It lets new events wait for a part of the time that a fetch may take.
-_FETCH_WAIT_SECONDS = 0.02
+_FETCH_WAIT_SECONDS = 0.01
 _READY_SECONDS = 60.0
 
 
