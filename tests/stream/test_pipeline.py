@@ -525,8 +525,9 @@ async def test_samples_are_sent_after_the_write(redis: Redis) -> None:
     await worker.pipeline.send_samples()
     (sample,) = [json.loads(m.value or b"") for m in log.sent if m.topic == MODEL_SAMPLES]
     assert sample["customer"] == "c0"
-    # In order of features.FEATURES: one view so far, no order ever.
-    assert sample["x"][4] == pytest.approx(1, abs=1e-3) or sample["x"][0] > 0
+    # In order of features.FEATURES: days since the event, and since an order that never was.
+    idle_days = (sample["at"] - interaction("c0", 1)["timestamp"]) / 86_400_000
+    assert sample["x"][0] == pytest.approx(idle_days, abs=1e-3)
     assert sample["x"][1] == 730.0
 
 
