@@ -15,23 +15,28 @@ from typing import Any
 import redis
 
 from stream import admin
-from stream.local import EmbeddedBroker, EmbeddedRedis
+from stream.local import EmbeddedBroker, EmbeddedRedis, Server
 from stream.settings import Settings
 from stream.settings import load as load_settings
 from stream.simulator import Simulator
 from stream.simulator.load import load
 from stream.store import keys
 from stream.topics import EVENT_TOPICS
+from tests.servers import ApacheKafka
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOOP = Path(__file__).with_name("noop.py")
 
 
+#: Brokers that a figure can be measured on.
+BROKERS: dict[str, type[Server]] = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
+
+
 @contextmanager
-def ground(**settings: Any) -> Iterator[tuple[Settings, redis.Redis]]:
-    """Fresh embedded broker and Redis with topics."""
+def ground(on: str = "embedded", **settings: Any) -> Iterator[tuple[Settings, redis.Redis]]:
+    """A fresh broker and an embedded Redis with topics."""
     with ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker())
+        broker = stack.enter_context(BROKERS[on]())
         server = stack.enter_context(EmbeddedRedis())
         chosen = load_settings(
             kafka=broker.address,
