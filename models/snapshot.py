@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from models.errors import InvalidSnapshot
-from models.languages import LANGUAGES, Language
+from models.explaining import Explainer
+from models.languages import LANGUAGES
+from models.settling import FEW, settle
 from models.space import CLIP, F32, F64, Ints, Space
 
 #: The id of a customer that is in no segment (yet).
@@ -18,10 +20,6 @@ UNASSIGNED = -1
 HYSTERESIS = 0.2
 #: A scale so large that a feature divided by it makes no difference.
 WEIGHTLESS = 1e9
-#: Two segments in one place are equally near.
-TINY = 1e-12
-#: Up to so many customers, looking ids up one by one is faster.
-FEW = 16
 FORMAT = 1
 LARGEST_BYTES = 64 * 1024
 
@@ -152,6 +150,11 @@ class Snapshot:
         return np.array([segment.id for segment in self.segments], dtype=np.int64)
 
     @cached_property
+    def _explainer(self) -> Explainer:
+        called = [segment.name for segment in self.segments]
+        return Explainer(self.features, called, self.centroids, LANGUAGES[self.language])
+
+    @cached_property
     def _order(self) -> Ints:
         return np.argsort(self.ids)
 
@@ -192,47 +195,30 @@ class Snapshot:
             segment; .5 is half-way between two.
         """
         D = self._distances(self.space.project(X))
-        every = np.arange(len(D))
-        nearest = D.argmin(axis=1)
-        here = self._rows(current)
-        own = np.where(here >= 0, here, nearest)
-        own_d, best = D[every, own], D[every, nearest]
-        moves = best < (1.0 - self.hysteresis) ** 2 * own_d
-        row = np.where(moves, nearest, own)
-        if D.shape[1] == 1:
-            return self.ids[row], np.ones(len(D), dtype=np.float32)
-        own_d = np.where(moves, best, own_d)
-        D[every, row] = np.inf
-        other = D.min(axis=1)
-        confidence = (other + TINY) / (own_d + other + 2.0 * TINY)
-        return self.ids[row], confidence.astype(np.float32)
+        rows, confidence = settle(D, self._rows(current), self.hysteresis)
+        return self.ids[rows], confidence
 
-    def explain(self, x: F64, segment_id: int | None = None) -> str:
-        """Why a customer is in its segment, in words.
+    def explain(self, x: F64, segment_id: int = UNASSIGNED) -> str:
+        """Why a customer is in its segment, in words; see `explain_many`."""
+        return self.explain_many(np.asarray(x)[None, :], np.array([segment_id]))[0]
+
+    def explain_many(self, X: F64, ids: Ints) -> list[str]:
+        """Why customers are in their segments, in words.
 
         Parameters
         ----------
-        x
-            Raw vector, shape (d,).
-        segment_id
-            The segment it is in; default: the nearest.
+        X
+            Raw vectors, shape (n, d).
+        ids
+            The segments they are in, shape (n,); `UNASSIGNED` or an id that this snapshot does
+            not have: the nearest.
         """
-        words = LANGUAGES[self.language]
-        z = self.space.project(np.asarray(x, dtype=np.float64)[None, :])
-        d = self._distances(z)[0]
-        order = np.argsort(d, kind="stable")
-        own = int(order[0])
-        if segment_id is not None and segment_id in self._by_id:
-            own = int(self._rows(np.array([segment_id]))[0])
-        name = self.segments[own].name
-        others = [int(row) for row in order if row != own]
-        if not others:
-            return words.only.format(name=name)
-        other = others[0]
-        gain = (z[0] - self.centroids[other]) ** 2 - (z[0] - self.centroids[own]) ** 2
-        reasons = _reasons(self.features, z[0], gain, words)
-        template = words.nearest if d[own] <= d[other] else words.stays
-        return template.format(name=name, why=reasons, next=self.segments[other].name)
+        if not len(X):
+            return []
+        Z = self.space.project(X)
+        D = self._distances(Z)
+        here = np.asarray(self._rows(ids), dtype=np.int64)
+        return self._explainer.sentences(Z, D, np.where(here >= 0, here, D.argmin(axis=1)))
 
     def widened(self, features: Sequence[str]) -> "Snapshot":
         """The same model with further features, which weigh nothing until the next version."""
@@ -297,13 +283,13 @@ class Snapshot:
         product, norms = self._terms
         D: F64 = Z @ product
         D += norms
-        D += np.einsum("ij,ij->i", Z, Z)[:, None]
+        D += np.vecdot(Z, Z)[:, None]
         return np.maximum(D, 0.0, out=D)
 
-    def _rows(self, ids: Ints) -> Ints:
-        """Row of each id, -1 where the snapshot does not have it."""
+    def _rows(self, ids: Ints) -> list[int] | Ints:
+        """Row of each id, -1 where the snapshot does not have it; a list if they are few."""
         if len(ids) <= FEW:
-            return np.array([self._row_of.get(i, -1) for i in ids.tolist()], dtype=np.int64)
+            return [self._row_of.get(i, -1) for i in ids.tolist()]
         at = np.searchsorted(self.ids, ids, sorter=self._order)
         found = self._order[np.minimum(at, len(self._order) - 1)]
         return np.where(self.ids[found] == ids, found, -1)
@@ -311,12 +297,6 @@ class Snapshot:
     @cached_property
     def _row_of(self) -> dict[int, int]:
         return {segment.id: row for row, segment in enumerate(self.segments)}
-
-
-def _reasons(features: tuple[str, ...], z: F64, gain: F64, words: Language) -> str:
-    """The features that speak most for the one segment against the other, at most three."""
-    best = [i for i in np.argsort(-gain, kind="stable")[:3] if gain[i] > 0.05 * gain.clip(0).sum()]
-    return words.join([words.level(features[i], float(z[i])) for i in best if gain[i] > 0.0])
 
 
 def _check(snapshot: Snapshot) -> None:

@@ -1,6 +1,7 @@
 """The model space: raw features, logarithm, standardised on the panel, clipped."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,17 @@ class Space:
     scale: F64
     logged: Bools
     clip: float = CLIP
+    _all_logged: bool = field(init=False, repr=False)
+    _least: F64 = field(init=False, repr=False)
+    _most: F64 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Where the largest values that count lie, so that a point is bounded only once.
+        bound = np.where(self.logged, LARGEST_LOG, LARGEST)
+        least, most = (-bound - self.mean) / self.scale, (bound - self.mean) / self.scale
+        object.__setattr__(self, "_all_logged", bool(self.logged.all()))
+        object.__setattr__(self, "_least", np.clip(least, -self.clip, self.clip))
+        object.__setattr__(self, "_most", np.clip(most, -self.clip, self.clip))
 
     @classmethod
     def of(cls, X: F64, logged: Bools | None = None, clip: float = CLIP) -> "Space":
@@ -55,14 +67,15 @@ class Space:
 
     def project(self, X: F64) -> F64:
         """Points (n, d) of raw vectors (n, d)."""
-        Z = flatten(X, self.logged)
+        Z = _logarithms(X) if self._all_logged else _unbounded(X, self.logged)
         Z -= self.mean
         Z /= self.scale
-        np.maximum(Z, -self.clip, out=Z)
-        np.minimum(Z, self.clip, out=Z)
-        unknown = np.isnan(Z)
-        if unknown.any():
-            Z[unknown] = 0.0
+        np.maximum(Z, self._least, out=Z)
+        np.minimum(Z, self._most, out=Z)
+        # A sum with an unknown value is unknown: asked in one call, as most rows have none.
+        flat = Z.ravel()
+        if math.isnan(flat.dot(flat)):
+            Z[np.isnan(Z)] = 0.0
         return Z
 
     def moved(self, Z: F64, to: "Space") -> F64:
@@ -78,11 +91,21 @@ class Space:
 
 def flatten(X: F64, logged: Bools) -> F64:
     """``sign(x)·log1p(|x|)`` of the logged features; infinities become large numbers."""
+    bound = np.where(logged, LARGEST_LOG, LARGEST)
+    return np.clip(_unbounded(X, logged), -bound, bound)
+
+
+def _unbounded(X: F64, logged: Bools) -> F64:
+    L = _logarithms(X)
+    return L if logged.all() else np.where(logged, L, X)
+
+
+def _logarithms(X: F64) -> F64:
     X = np.asarray(X, dtype=np.float64)
-    L = np.log1p(np.abs(X))
+    L: F64 = np.abs(X)
+    np.log1p(L, out=L)
     np.copysign(L, X, out=L)
-    np.minimum(np.maximum(L, -LARGEST_LOG, out=L), LARGEST_LOG, out=L)
-    return L if logged.all() else np.where(logged, L, np.clip(X, -LARGEST, LARGEST))
+    return L
 
 
 def distances(Z: F64, centroids: F64) -> F64:

@@ -2,8 +2,8 @@
 
 from models.languages.en import ENGLISH
 from models.languages.fil import FILIPINO
-from models.languages.language import AVERAGE, VERY, Language
+from models.languages.language import AVERAGE, EDGES, VERY, Language
 
 LANGUAGES = {"en": ENGLISH, "fil": FILIPINO}
 
-__all__ = ["AVERAGE", "LANGUAGES", "VERY", "Language"]
+__all__ = ["AVERAGE", "EDGES", "LANGUAGES", "VERY", "Language"]

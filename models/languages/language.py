@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 #: From so many deviations on, a level is "very" high or low; below the other it is average.
 VERY = 1.5
 AVERAGE = 0.4
+#: A value is at the level (of `Language.levels`) that the number of these below it says: the last
+#: two edges lie just under their round numbers, which are high already.
+EDGES = np.array([-VERY, -AVERAGE, np.nextafter(AVERAGE, 0.0), np.nextafter(VERY, 0.0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,9 @@ class Language:
         pattern = self.high_noun if terms[0].endswith("+") else self.low_noun
         return pattern.format(feature=self.feature(terms[0][:-1]))
 
-    def level(self, feature: str, z: float) -> str:
-        """How high a value is, `z` deviations from the average: "very high spend"."""
-        step = (z > -VERY) + (z > -AVERAGE) + (z >= AVERAGE) + (z >= VERY)
-        return self.levels[step].format(feature=self.feature(feature))
+    def levels_of(self, feature: str) -> list[str]:
+        """From "very low spend" to "very high spend"; `EDGES` says which one it is."""
+        return [level.format(feature=self.feature(feature)) for level in self.levels]
 
     def compared(self, z: float) -> str:
         if z >= 0.0:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.languages import LANGUAGES
+from models.languages import EDGES, LANGUAGES
 from models.naming import effects, names, sentence
 from models.space import Space
 
@@ -87,7 +87,10 @@ def test_sentence_gives_units() -> None:
 
 @pytest.mark.parametrize(
     ("z", "said"),
-    [(2.0, "very high"), (0.5, "high"), (0.0, "average"), (-0.5, "low"), (-2.0, "very low")],
-)
+    [
+        (2.0, "very high"), (1.5, "very high"), (1.49, "high"), (0.4, "high"), (0.39, "average"),
+        (0.0, "average"), (-0.39, "average"), (-0.4, "low"), (-1.49, "low"), (-1.5, "very low"),
+    ],
+)  # fmt: skip
 def test_levels(z: float, said: str) -> None:
-    assert EN.level("spend", z) == f"{said} spend"
+    assert EN.levels_of("spend")[int(EDGES.searchsorted(z))] == f"{said} spend"

@@ -85,6 +85,75 @@ def test_explanation_names_what_speaks_for_it() -> None:
     assert model.explain(np.array([0.0, 0.1]), segment_id=2).startswith("stays in savers")
 
 
+def random_model(rng: np.random.Generator, k: int) -> Snapshot:
+    """Three features; names in an order of their own, so that rows and ids differ."""
+    ids = rng.permutation(20)[:k].tolist()
+    rows = [segment(i, tuple(rng.normal(0.0, 1.5, 3).tolist())) for i in ids]
+    return snapshot(
+        *rows, features=("views", "spend", "orders"), mean=rng.normal(0.0, 0.3, 3),
+        scale=rng.uniform(0.5, 2.0, 3), logged=(False,) * 3,
+    )  # fmt: skip
+
+
+def by_hand(model: Snapshot, x: np.ndarray, current: int) -> tuple[int, float, str]:
+    """Segment, confidence and reason of one customer, straight from the definitions."""
+    z = [
+        0.0 if np.isnan(v) else min(max((v - m) / s, -model.clip), model.clip)
+        for v, m, s in zip(x.tolist(), model.mean.tolist(), model.scale.tolist(), strict=True)
+    ]
+    far = {s.id: float(sum((a - b) ** 2 for a, b in zip(z, s.centroid, strict=True)))
+           for s in model.segments}  # fmt: skip
+    own = nearest = min(far, key=lambda i: far[i])
+    if current in far and not far[nearest] ** 0.5 < (1.0 - model.hysteresis) * far[current] ** 0.5:
+        own = current
+    if len(far) == 1:
+        return own, 1.0, f"in segment {own}, the only segment"
+    other = min((i for i in far if i != own), key=lambda i: far[i])
+    sure = far[other] / (far[own] + far[other])
+    if far[own] > far[other]:
+        why = f"stays in segment {own}: segment {other} is a little nearer"
+        return own, sure, why + ", but not by enough to move"
+    here, there = model.segment(own), model.segment(other)
+    assert here is not None and there is not None
+    gain = [(a - o) ** 2 - (a - h) ** 2
+            for a, h, o in zip(z, here.centroid, there.centroid, strict=True)]  # fmt: skip
+    least = 0.05 * sum(g for g in gain if g > 0.0)
+    best = sorted((g, i) for i, g in enumerate(gain) if g > least)[::-1]
+    words = ("very low", "low", "average", "high", "very high")
+    names = ("product views", "spend", "orders")
+    said = [
+        f"{words[(z[i] > -1.5) + (z[i] > -0.4) + (z[i] >= 0.4) + (z[i] >= 1.5)]} {names[i]}"
+        for _, i in best
+    ]
+    reasons = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    why = f"nearest to segment {own} because of {reasons}; next nearest segment {other}"
+    return own, sure, why
+
+
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 90])
+@pytest.mark.parametrize("k", [1, 2, 6])
+def test_few_and_many_customers_are_assigned_and_explained_by_the_definitions(
+    count: int, k: int
+) -> None:
+    rng = np.random.default_rng(100 * count + k)
+    model = random_model(rng, k)
+    X = rng.normal(0.0, 2.0, (count, 3))
+    X[rng.random((count, 3)) < 0.05] = np.nan
+    X[rng.random((count, 3)) < 0.02] = np.inf
+    current = rng.choice([UNASSIGNED, 99, *model.ids.tolist()], count)
+    expected = [by_hand(model, x, int(i)) for x, i in zip(X, current, strict=True)]
+    ids, confidence = model.assign(X, current)
+    assert ids.tolist() == [i for i, _, _ in expected]
+    assert confidence == pytest.approx([sure for _, sure, _ in expected], abs=1e-6)
+    said = model.explain_many(X, ids)
+    assert said == [why for _, _, why in expected]
+    assert [model.explain(x, int(i)) for x, i in zip(X, ids, strict=True)] == said
+
+
+def test_nobody_to_explain() -> None:
+    assert LINE.explain_many(np.zeros((0, 2)), np.zeros(0, dtype=np.int64)) == []
+
+
 def test_json_gives_the_same_snapshot_back() -> None:
     text = LINE.to_json()
     again = Snapshot.from_json(text)
