@@ -267,9 +267,9 @@ class Phrases(Details):
     def _cluster(self, fields: Fields) -> Condition | None:
         if isinstance(fields.table.fields["cluster"], Listing):
             values = self.values(fields, "cluster")
-            return standing.Cluster(tuple(str(v) for v in values)) if values else None
+            return standing.Cluster(tuple(_cluster_id(v) for v in values)) if values else None
         name = fields.text("cluster", "the id of a discovered segment, or a list of ids")
-        return standing.Cluster((name,)) if name else None
+        return standing.Cluster((_cluster_id(name),)) if name else None
 
     def _member(self, fields: Fields) -> Condition | None:
         name = fields.text("in", "the id of a segment")
@@ -277,6 +277,12 @@ class Phrases(Details):
             return None
         self.uses.append((name, fields.table.fields["in"].mark, fields.below("in")))
         return Member(name)
+
+
+def _cluster_id(value: object) -> str:
+    """`3` is short for `cluster-3`, as the discovered segments are called."""
+    name = str(value)
+    return f"cluster-{name}" if name.isdecimal() else name
 
 
 def _within_range(bounds: Bounds, low: int, high: int) -> bool:

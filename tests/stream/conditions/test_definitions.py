@@ -234,6 +234,14 @@ def test_a_percentile_is_looked_at_again_after_a_day() -> None:
     assert verdict.due_ms == NOON + 2 * DAY
 
 
+@pytest.mark.parametrize("when", ["{cluster: cluster-3}", "{cluster: '3'}", "{cluster: [3, 5]}"])
+def test_a_cluster_is_named_by_its_segment_or_its_number(when: str) -> None:
+    definitions = defined(a=when)
+    for cluster, expected in (("cluster-3", {"a"}), ("cluster-33", set()), (None, set())):
+        facts = StoredFacts(cluster=cluster)
+        assert set(definitions.evaluate({}, facts, NOON, {}).memberships) == expected
+
+
 @pytest.mark.parametrize(
     ("when", "inside", "outside"),
     [
