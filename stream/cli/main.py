@@ -22,6 +22,7 @@ COMMANDS = {
     "customer": ("customer", "Show one customer: totals, segments, traits, recent changes."),
     "segments": ("segments", "List the segments, or the customers of one."),
     "check": ("check", "Check a file of segment definitions before it is used."),
+    "preview": ("preview", "See whom a file of segment definitions would concern, before it does."),
     "why": ("why", "Say why a customer is in a segment, or what is missing."),
     "topics": ("topics", "Create the Kafka topics, or check those that exist."),
     "worker": ("worker", "Run one worker: events in, segments out."),

@@ -7,8 +7,8 @@ occurrences, standing, view). Everything here is pure: time is passed in.
 
 from stream.conditions.definitions import Definitions
 from stream.conditions.grammar import parse
-from stream.conditions.memory import Memory, unknown_past
-from stream.conditions.percentiles import Ranks
+from stream.conditions.memory import Memory, copied, unknown_past
+from stream.conditions.percentiles import Measure, Ranks
 from stream.conditions.problems import DefinitionError, Problem
 from stream.conditions.segments import KINDS, Segment
 from stream.conditions.selection import ORDER_COMPLETED, ORDER_REFUNDED, purchase_event
@@ -24,12 +24,14 @@ __all__ = [
     "DefinitionError",
     "Definitions",
     "Facts",
+    "Measure",
     "Memory",
     "Percentiles",
     "Problem",
     "Ranks",
     "Segment",
     "Verdict",
+    "copied",
     "parse",
     "purchase_event",
     "unknown_past",

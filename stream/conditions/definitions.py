@@ -1,6 +1,6 @@
 """A whole definitions file, compiled: folds events in, and says who belongs where."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from stream.conditions import words
@@ -20,7 +20,7 @@ from stream.conditions.memory import (
     adopt,
     begin,
 )
-from stream.conditions.plan import Plan, audiences_of, keepers_of
+from stream.conditions.plan import Plan, asked_of, audiences_of, keepers_of
 from stream.conditions.segments import Segment, needs, ordered
 from stream.conditions.selection import ANY_EVENT, Happening
 from stream.conditions.verdict import Cause, Change, Verdict
@@ -61,6 +61,9 @@ class Definitions:
         self._evaluation = Evaluation(self._ordered)
         conditions = [c for segment in self._ordered for c in walk(segment.when)]
         self._ranks = tuple(c for c in conditions if isinstance(c, Rank))
+        #: Whether any condition asks for a percentile.
+        self.ranked = bool(self._ranks)
+        self._asked = asked_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
         self.known = {**(known or {}), self.version: self.conditions_needed}
 
@@ -205,6 +208,10 @@ class Definitions:
         found = {(c.measure, c.within_ms): c.value(view) for c in self._ranks}
         return {key: value for key, value in found.items() if value is not None}
 
+    def used_last(self, memory: Memory) -> bool:
+        """Whether `memory` was last evaluated under definitions of this meaning."""
+        return memory.get(TAG) == self.version
+
     def missing(self, memory: Memory) -> frozenset[str]:
         """Keys of the states that lack what happened before they were defined."""
         if memory.get(TAG) != self.version:
@@ -212,9 +219,17 @@ class Definitions:
         return frozenset(memory.get(LACKING, ()))
 
     def incomplete(self, memory: Memory) -> frozenset[str]:
-        """Segments that ask about such states."""
+        """Segments that ask about such states, themselves or through segments they need."""
         missing = self.missing(memory)
-        return frozenset(s.id for s in self._ordered if missing & keepers_of((s,)).keys())
+        if not missing:
+            return frozenset()
+        return frozenset(name for name, asked in self._asked.items() if missing & asked)
+
+    def events_asked(self, segment: str, missing: Collection[str]) -> tuple[str, ...]:
+        """In words, the events of a segment's conditions whose states are among `missing`."""
+        keys = sorted(self._asked[segment].intersection(missing))
+        keepers = (self._keepers[key] for key in keys)
+        return tuple(dict.fromkeys(s.text() for keeper in keepers for s in keeper.selections))
 
     def complete(self, memory: Memory, earlier: Memory) -> None:
         """Give `memory` what it lacks from `earlier`, a memory of the events before it.

@@ -41,3 +41,8 @@ def adopt(memory: Memory, tag: str, keys: Collection[str], known: Collection[str
         memory.pop(field, None)
     if lacking:
         memory[LACKING] = sorted(lacking)
+
+
+def copied(memory: Memory) -> Memory:
+    """A memory of its own: evaluating it leaves the original as it is."""
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in memory.items()}

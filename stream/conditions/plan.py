@@ -210,3 +210,10 @@ def upstream_of(segments: Sequence[Segment]) -> dict[str, tuple[int, ...]]:
         above = {j for needed in needs(segment) for j in (*found[needed], index[needed])}
         found[segment.id] = (*sorted(above), i)
     return found
+
+
+def asked_of(segments: Sequence[Segment]) -> dict[str, frozenset[str]]:
+    """For each segment the keys of the states that it asks about, also through others."""
+    above = upstream_of(segments)
+    own = [keepers_of((segment,)).keys() for segment in segments]
+    return {s.id: frozenset().union(*(own[i] for i in above[s.id])) for s in segments}
