@@ -1,5 +1,6 @@
 """Broker, Redis, backlog and workers for a measurement."""
 
+import json
 import os
 import platform
 import subprocess
@@ -7,11 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 
 from stream import admin
@@ -93,15 +96,19 @@ def drain_rate(
     partitions: int,
     total: int,
     limit_seconds: float,
+    before: int = 0,
 ) -> float:
-    """Events per second from the first applied batch to the last."""
+    """Events per second from the first applied batch to the last.
+
+    `before` events were applied earlier; with them it is `total` in the end.
+    """
     deadline = time.monotonic() + limit_seconds
     first: tuple[float, int] | None = None
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the worker ended with {process.returncode}")
         now, done = time.perf_counter(), applied(client, partitions)
-        if first is None and done:
+        if first is None and done > before:
             first = (now, done)
         if first is not None and done >= total:
             return (done - first[1]) / (now - first[0])
@@ -109,12 +116,44 @@ def drain_rate(
     raise TimeoutError(f"{applied(client, partitions)} of {total} events in {limit_seconds} s")
 
 
-def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+def machine(python: str = sys.executable) -> dict[str, Any]:
+    """What the figures were measured on; `python` has the packages to compare with."""
     packages = ("faust-streaming", "aiokafka", "redis", "river", "numpy")
     return {
         "python": platform.python_version(),
-        "cores": str(os.cpu_count()),
-        "system": platform.system(),
-        **{name: version(name) for name in packages},
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.release()}",
+        "load_before": round(os.getloadavg()[0], 2),
+        "commit": _commit(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version(name) for name in packages} | _versions(python),
     }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if platform.system() == "Linux" else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _versions(python: str) -> dict[str, str]:
+    """Versions of what is compared with, as that interpreter has them."""
+    code = (
+        "import json, importlib.metadata as m\n"
+        "has = {d.metadata['Name']: d.version for d in m.distributions()}\n"
+        "print(json.dumps({n: has[n] for n in ('quixstreams', 'bytewax') if n in has}))"
+    )
+    done = subprocess.run([python, "-c", code], capture_output=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found

@@ -1,42 +1,74 @@
-"""Backlog → Redis: one worker against a Faust agent that does nothing, same topics, same run."""
+"""Backlog → Redis: one worker against other ways to read the same topics, in the same run."""
 
-import json
 import statistics
-import subprocess
-import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scripts.benches.ground import NOOP, drain_rate, fill, ground, worker
+from scripts.benches.contest import CONTESTANTS, SAME_JOB, absent, rate
+from scripts.benches.ground import drain_rate, fill, ground, worker
+
+WORKER = "Agos worker"
+_LIMIT_SECONDS = 300
 
 
-def noop_rate(brokers: str, events: int, codec: str = "raw") -> float:
-    """Events per second of the no-op agent."""
-    done = subprocess.run(
-        [sys.executable, str(NOOP), brokers, str(events), codec],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    figures = json.loads(done.stdout.splitlines()[-1])
-    return float(figures["events"] / figures["seconds"])
+def throughput(
+    events: int, customers: int, seed: int, repeats: int, on: str, python: str
+) -> dict[str, Any]:
+    """Events per second of everybody, `repeats` times with other events, in turns.
 
-
-def throughput(events: int, customers: int, seed: int, repeats: int) -> dict[str, Any]:
-    """Medians of `repeats` alternating runs."""
-    ours, noop = [], []
+    Who begins changes from run to run, so that no one always has the warm or the tired machine.
+    """
+    missing = {c.name: why for c in CONTESTANTS if (why := absent(c, python, on))}
+    took_part = [c for c in CONTESTANTS if c.name not in missing]
+    rates: dict[str, list[float]] = {WORKER: [], **{c.name: [] for c in took_part}}
     for run in range(repeats):
-        with ground() as (settings, client):
+        with ground(on) as (settings, client):
             fill(settings, events, customers, seed + run)
-            with worker(settings) as process:
-                ours.append(drain_rate(client, process, settings.partitions, events, 300))
-            noop.append(noop_rate(settings.kafka, events))
-    ratios = [a / b for a, b in zip(ours, noop, strict=True)]
+
+            def ours(settings: Any = settings, client: Any = client) -> float:
+                with worker(settings) as process:
+                    return drain_rate(client, process, settings.partitions, events, _LIMIT_SECONDS)
+
+            turns: dict[str, Callable[[], float]] = {WORKER: ours}
+            for c in took_part:
+                turns[c.name] = lambda c=c, s=settings, r=client: rate(c, python, s, r, events)
+            for name in rotated(list(turns), run):
+                client.flushall()
+                rates[name].append(turns[name]())
+                print(f"  {name}: {rates[name][-1]:,.0f} events/s", flush=True)
     return {
+        "broker": on,
         "events": events,
         "customers": customers,
-        "seed": seed,
-        "worker_events_per_second": round(statistics.median(ours)),
-        "noop_faust_agent_events_per_second": round(statistics.median(noop)),
-        "ratio": round(statistics.median(ratios), 2),
-        "ratios": [round(ratio, 2) for ratio in ratios],
+        "seeds": [seed + run for run in range(repeats)],
+        **compared(rates),
+        "missing": missing,
+    }
+
+
+def rotated(names: Sequence[str], run: int) -> list[str]:
+    """The names, beginning with another one in each run."""
+    first = run % len(names)
+    return [*names[first:], *names[:first]]
+
+
+def compared(rates: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Medians, and how many times as fast as each other one the worker was in each run."""
+    ours = rates[WORKER]
+    others = {name: runs for name, runs in rates.items() if name != WORKER}
+    ratios = {
+        name: [a / b for a, b in zip(ours, runs, strict=True)] for name, runs in others.items()
+    }
+    peers = {c.name for c in SAME_JOB} & others.keys()
+    fastest = max(peers, key=lambda name: statistics.median(others[name]), default=None)
+    return {
+        "events_per_second": {name: round(statistics.median(runs)) for name, runs in rates.items()},
+        "runs": {name: [round(rate) for rate in runs] for name, runs in rates.items()},
+        "times_as_fast_as": {
+            name: round(statistics.median(runs), 2) for name, runs in ratios.items()
+        },
+        "times_as_fast_as_runs": {
+            name: [round(ratio, 2) for ratio in runs] for name, runs in ratios.items()
+        },
+        "fastest_of_same_job": fastest,
     }

@@ -1,0 +1,73 @@
+"""The figures as tables for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.benches.throughput import WORKER
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table: the first column is what, the others are figures."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def sections(figures: Mapping[str, Any]) -> list[Section]:
+    """A table for each part that was measured."""
+    made = {"machine": _machine, "throughput": _throughput, "latency": _latency}
+    return [made[name](part) for name, part in figures.items() if name in made]
+
+
+def show(figures: Mapping[str, Any]) -> None:
+    """Print every table."""
+    console = Console()
+    for section in sections(figures):
+        table = Table(title=section.title, title_justify="left", title_style="bold")
+        for i, column in enumerate(section.columns):
+            table.add_column(column, justify="right" if i else "left")
+        for row in section.rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def _machine(part: Mapping[str, Any]) -> Section:
+    shown = {name: value for name, value in part.items() if name != "versions"}
+    rows = [(name.replace("_", " "), str(value)) for name, value in shown.items()]
+    rows.append(("versions", ", ".join(f"{k} {v}" for k, v in part.get("versions", {}).items())))
+    return Section("machine", ("", ""), rows)
+
+
+def _throughput(part: Mapping[str, Any]) -> Section:
+    ratios, runs = part["times_as_fast_as"], part["runs"]
+    rows = []
+    for name, rate in part["events_per_second"].items():
+        ratio = "" if name == WORKER else f"{ratios[name]:.2f}"
+        rows.append((name, f"{rate:,}", " ".join(f"{r:,}" for r in runs[name]), ratio))
+    rows += [(name, why, "", "") for name, why in part["missing"].items()]
+    title = (
+        f"throughput: {part['events']:,} waiting events of {part['customers']:,} customers, "
+        f"{part['broker']} broker, seeds {part['seeds']}"
+    )
+    return Section(title, ("", "events/s, median", "runs", "Agos is so many times as fast"), rows)
+
+
+def _latency(part: Sequence[Mapping[str, Any]]) -> Section:
+    rows = []
+    for at in part:
+        ours, bare = at["to_redis_ms"], at["bare_round_trip_ms"]
+        rate = f"{at['events_per_second']:,}"
+        for name in (quantile for quantile in ours if quantile.startswith("p")):
+            ratio = ours[name] / bare[name] if bare[name] else 0.0
+            rows.append((f"{name} at {rate}/s", str(ours[name]), str(bare[name]), f"{ratio:.2f}"))
+    return Section(
+        "latency: event sent until readable in Redis",
+        ("", "ms", "bare round trip, ms", "ratio"),
+        rows,
+    )
