@@ -1,0 +1,52 @@
+"""When something happened, by the collector's clock."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+#: Numbers below are seconds since 1970, numbers from here on milliseconds (1973 or later).
+_LEAST_MS = 1e11
+_MOST_MS = 1e15
+
+
+def to_ms(value: Any) -> int | None:
+    """Epoch ms of what clients send as a time; None for nothing or what is no time.
+
+    RFC 3339 with any number of digits, ISO 8601 without an offset (taken as UTC), epoch seconds
+    or milliseconds as a number.
+    """
+    if isinstance(value, str):
+        return _text_to_ms(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        milliseconds = value * 1000 if abs(value) < _LEAST_MS else value
+        return int(milliseconds) if abs(milliseconds) < _MOST_MS else None
+    return None
+
+
+def _text_to_ms(text: str) -> int | None:
+    try:
+        at = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        try:
+            at = datetime.fromisoformat(text.strip())
+        except ValueError:
+            return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def happened_ms(original_ms: int | None, sent_ms: int | None, received_ms: int) -> int:
+    """When it happened: `received - (sent - original)`, which cancels the device's clock error.
+
+    Source: Segment's spec of common fields, "Timestamps". Without a time of sending the
+    device's clock is taken for right; without an original time it happened just now.
+    """
+    if original_ms is None:
+        return received_ms
+    if sent_ms is None:
+        return original_ms
+    return received_ms - (sent_ms - original_ms)
