@@ -26,6 +26,7 @@ COMMANDS = {
     "why": ("why", "Say why a customer is in a segment, or what is missing."),
     "topics": ("topics", "Create the Kafka topics, or check those that exist."),
     "worker": ("worker", "Run one worker: events in, segments out."),
+    "collect": ("collect", "Take events over HTTP, as Segment's and RudderStack's SDKs send them."),
     "replay": ("replay", "Send recorded history from a file through Kafka."),
     "simulate": ("simulate", "Send the events of a simulated shop."),
     "dead-letters": ("dead_letters", "List rejected events by reason; send them back after a fix."),
