@@ -11,12 +11,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from stream.cli.asof import show_customer, show_entry
 from stream.cli.common import AsJson, Partitions, Redis, new_app, out, plural, settings_of
 from stream.customer import Table as States
 from stream.errors import AgosError
 from stream.settings import Settings
 from stream.store.connect import shown_url
-from stream.store.reader import Reader
+from stream.store.past import Past
+from stream.store.reader import LOOK_BACK, Reader
 from stream.store.records import Change, Customer, Segment
 from stream.topics import partition_of
 from stream.watch.times import ago, moment
@@ -36,6 +38,8 @@ class Portrait:
     since: Mapping[str, int]
     traits: Mapping[str, Any]
     categories: Mapping[str, float]
+    #: Segment → its last entry, as far as it is kept.
+    entries: Mapping[str, Change]
     changes: list[Change]
 
 
@@ -43,6 +47,10 @@ class Portrait:
 def customer(
     customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer's id.")],
     changes: Annotated[int, typer.Option(min=0, help="How many changes to show.")] = 10,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The segments of then, from the change records."),
+    ] = None,
     as_json: AsJson = False,
     redis: Redis = None,
     partitions: Partitions = None,
@@ -56,8 +64,11 @@ def customer(
                 f"customer {customer_id!r} is unknown at {shown_url(settings.redis)}: "
                 "no event of it was applied"
             )
-        portrait = _portrait(reader, found, settings, changes)
-    if as_json:
+        if at is None:
+            portrait = _portrait(reader, found, settings, changes)
+    if at is not None:
+        show_customer(settings, customer_id, at, as_json)
+    elif as_json:
         print(json.dumps(asdict(portrait), ensure_ascii=False))
     else:
         _show(portrait, settings.currency)
@@ -67,7 +78,7 @@ def _portrait(reader: Reader, found: Customer, settings: Settings, changes: int)
     traits, codes = _remembered(found.customer_id, reader.state(found.customer_id))
     home = partition_of(found.customer_id, settings.partitions)
     names = reader.categories(home, list(codes))
-    recent = reader.latest(changes, found.customer_id) if changes else []
+    recent, entries = _changes(settings, found, changes)
     known = {segment.id: segment for segment in reader.segment_list()}
     wanted = {*found.segments, *(change.segment for change in recent)}
     return Portrait(
@@ -76,8 +87,26 @@ def _portrait(reader: Reader, found: Customer, settings: Settings, changes: int)
         reader.since(found.customer_id, found.segments),
         traits,
         {names.get(code, f"category {code}"): share for code, share in codes.items()},
+        entries,
         recent,
     )
+
+
+def _changes(
+    settings: Settings, found: Customer, count: int
+) -> tuple[list[Change], dict[str, Change]]:
+    """The newest `count` changes, and the last entry into each of its segments."""
+    recent: list[Change] = []
+    entries: dict[str, Change] = {}
+    with Past(settings) as past:
+        for change in past.changes(customer_id=found.customer_id, most=LOOK_BACK):
+            if len(recent) < count:
+                recent.append(change)
+            if change.change == "entered" and change.segment in found.segments:
+                entries.setdefault(change.segment, change)
+            if len(recent) >= count and len(entries) == len(found.segments):
+                break
+    return recent, entries
 
 
 def _remembered(name: str, stored: bytes | None) -> tuple[dict[str, Any], dict[int, float]]:
@@ -125,13 +154,12 @@ def _show_segments(portrait: Portrait) -> None:
         out.print("\nIn no segment yet.")
         return
     out.print("\n[bold]Segments[/]")
-    table = Table.grid(padding=(0, 2))
     for name in found.segments:
-        since = portrait.since.get(name)
-        when = f"since {moment(since)} ({ago(since)})" if since is not None else ""
-        sure = f"{found.confidence:.0%} sure" if name == found.cluster else ""
-        table.add_row("", escape(portrait.segments[name].name), f"[dim]{name}[/]", when, sure)
-    out.print(table)
+        title, sure = portrait.segments[name].name, ""
+        if name == found.cluster:
+            sure = f"{found.confidence:.0%} sure"
+        show_entry(name, title, portrait.entries.get(name), portrait.since.get(name), sure)
+    out.print(f"[dim]Why not in another one: agos why {escape(found.customer_id)} SEGMENT[/]")
 
 
 def _show_changes(portrait: Portrait) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from stream.cli.asof import show_segment, show_segments
 from stream.cli.common import AsJson, Redis, new_app, out, plural, settings_of
 from stream.errors import AgosError
 from stream.store.reader import Reader
@@ -23,11 +24,21 @@ def segments(
         str | None, typer.Argument(help="Id of one segment: show it and its customers.")
     ] = None,
     members: Annotated[int, typer.Option(min=0, help="How many customers to show.")] = 20,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As it was then, from the change records.")
+    ] = None,
     as_json: AsJson = False,
     redis: Redis = None,
 ) -> None:
     """Defined segments are those that people wrote; discovered ones were found by the model."""
-    with Reader(settings_of(redis=redis)) as reader:
+    settings = settings_of(redis=redis)
+    if at is not None:
+        if segment is None:
+            show_segments(settings, at, as_json)
+        else:
+            show_segment(settings, segment, at, members, as_json)
+        return
+    with Reader(settings) as reader:
         found = reader.segment_list()
         if segment is None:
             _list(found, as_json)
