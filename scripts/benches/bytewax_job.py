@@ -1,15 +1,19 @@
 """The job in Bytewax.
 
-python -m scripts.benches.bytewax_job SERVERS REDIS PARTITIONS EVENTS; prints `events`, `seconds`.
+python -m scripts.benches.bytewax_job SERVERS REDIS PARTITIONS EVENTS [forgetful]; prints `events`
+and `seconds`.
 
 Chosen: `KafkaSource` on the three topics, one `map` that decodes and keys, `stateful_map`, and a
-sink that writes each batch it is given by pipeline, each customer of it once. One worker. No
-recovery store, which is faster: Bytewax would forget everything in a crash, and a recovery store
-snapshots what changed every ten seconds.
+sink that writes each batch it is given by pipeline, each customer of it once; one worker, started
+as `bytewax.run` does it. State survives a crash by a recovery store, with the default of a
+snapshot every ten seconds. `forgetful`: no recovery store; everything starts anew after a crash.
 """
 
 import sys
+import tempfile
 import time
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import bytewax.operators as op
@@ -18,10 +22,13 @@ import redis
 from bytewax.connectors.kafka import KafkaSource, KafkaSourceMessage
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from bytewax.testing import run_main
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
 
 from scripts.benches.job import State, Stopwatch, update
 from stream.topics import EVENT_TOPICS
+
+_EPOCH = timedelta(seconds=10)
 
 Keyed = tuple[str, State]
 
@@ -72,5 +79,17 @@ def flow(servers: str, url: str, events: int) -> Dataflow:
     return dataflow
 
 
+def recovery() -> RecoveryConfig:
+    """An empty recovery store of one partition."""
+    directory = Path(tempfile.mkdtemp(prefix="bytewax-job-"))
+    init_db_dir(directory, 1)
+    return RecoveryConfig(directory)
+
+
 if __name__ == "__main__":
-    run_main(flow(sys.argv[1], sys.argv[2], int(sys.argv[4])))
+    cli_main(
+        flow(sys.argv[1], sys.argv[2], int(sys.argv[4])),
+        workers_per_process=1,
+        epoch_interval=_EPOCH,
+        recovery_config=None if "forgetful" in sys.argv[5:] else recovery(),
+    )

@@ -36,6 +36,7 @@ class Contestant:
     most: int = 10**9
     prefix: str = ""
     embedded: bool = True
+    arguments: tuple[str, ...] = ()
 
 
 NO_OP = Contestant("Faust agent that does nothing", "noop", most=100_000)
@@ -46,6 +47,13 @@ SAME_JOB = (
     # It asks the broker for the topics' retention, which the embedded one does not keep.
     Contestant("Quix Streams", "quix_job", "quixstreams", prefix="quix", embedded=False),
     Contestant("Bytewax", "bytewax_job", "bytewax", prefix="bytewax"),
+    Contestant(
+        "Bytewax, forgets all in a crash",
+        "bytewax_job",
+        "bytewax",
+        prefix="bytewax",
+        arguments=("forgetful",),
+    ),
 )
 CONTESTANTS = (NO_OP, DECODE_ONLY, *SAME_JOB)
 
@@ -107,4 +115,4 @@ def _command(contestant: Contestant, python: str, settings: Settings, events: in
     command = [python, "-m", f"scripts.benches.{contestant.module}", settings.kafka]
     if contestant.prefix:
         command += [settings.redis, str(settings.partitions)]
-    return [*command, str(events)]
+    return [*command, str(events), *contestant.arguments]

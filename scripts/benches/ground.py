@@ -54,16 +54,20 @@ def ground(on: str = "embedded", **settings: Any) -> Iterator[tuple[Settings, re
         yield chosen, client
 
 
+def backlog(events: int, customers: int, seed: int) -> Iterator[tuple[str, bytes, bytes]]:
+    """A simulated history that ends now: topic, key, value."""
+    shop = Simulator.backlog(customers, seed, events, time.time_ns() // 1_000_000)
+    return islice(shop.encoded(), events)
+
+
 def fill(settings: Settings, events: int, customers: int, seed: int) -> None:
     """Put a simulated backlog into the event topics."""
-    shop = Simulator.backlog(customers, seed, events, time.time_ns() // 1_000_000)
-    load(settings.kafka, islice(shop.encoded(), events), settings.partitions)
+    load(settings.kafka, backlog(events, customers, seed), settings.partitions)
 
 
-@contextmanager
-def worker(settings: Settings, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process of these settings."""
-    environment = {
+def environment(settings: Settings, **extra: str) -> dict[str, str]:
+    """Environment of a worker of these settings."""
+    return {
         **os.environ,
         "AGOS_KAFKA": settings.kafka,
         "AGOS_REDIS": settings.redis,
@@ -73,13 +77,31 @@ def worker(settings: Settings, **extra: str) -> Iterator[subprocess.Popen[bytes]
         "AGOS_LOG": "warning",
         **extra,
     }
+
+
+@contextmanager
+def worker(settings: Settings, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process of these settings."""
     code = "import sys, stream.worker as w, stream.settings as s; sys.exit(w.run(s.load()))"
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(settings, **extra),
+        stdout=subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:
-        process.terminate()
-        process.wait(10)
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process, if need be by force."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def applied(client: redis.Redis, partitions: int) -> int:
@@ -95,7 +117,7 @@ def drain_rate(
     process: subprocess.Popen[bytes],
     partitions: int,
     total: int,
-    limit_seconds: float,
+    limit_seconds: float = 300.0,
     before: int = 0,
 ) -> float:
     """Events per second from the first applied batch to the last.

@@ -1,6 +1,6 @@
 """The figures as tables for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,15 @@ class Section:
 
 def sections(figures: Mapping[str, Any]) -> list[Section]:
     """A table for each part that was measured."""
-    made = {"machine": _machine, "throughput": _throughput, "latency": _latency}
+    made: Mapping[str, Callable[[Any], Section]] = {
+        "machine": _machine,
+        "throughput": _throughput,
+        "latency": _latency,
+        "reading": _reading,
+        "growth": _growth,
+        "rebalance": _rebalance,
+        "scale": _scale,
+    }
     return [made[name](part) for name, part in figures.items() if name in made]
 
 
@@ -70,4 +78,65 @@ def _latency(part: Sequence[Mapping[str, Any]]) -> Section:
         "latency: event sent until readable in Redis",
         ("", "ms", "bare round trip, ms", "ratio"),
         rows,
+    )
+
+
+def _reading(part: Mapping[str, Any]) -> Section:
+    rows = []
+    for name, us in part["us"].items():
+        ratios = part["times_a_get"].get(name, {})
+        rows += [(f"{name} {at}", str(us[at]), str(ratios.get(at, ""))) for at in us]
+    title = f"reading: {part['customers']:,} customers, {part['samples']:,} calls of each, in turns"
+    return Section(title, ("", "µs", "times a GET"), rows)
+
+
+def _growth(part: Sequence[Mapping[str, Any]]) -> Section:
+    rows = []
+    first = part[0]
+    for size in part:
+        figures = [f"{size['customers']:,}"]
+        for name in ("active_customers", "all_customers"):
+            rate, base = size[name]["events_per_second"], first[name]["events_per_second"]
+            figures.append(f"{rate:,} ({rate / base:.2f})")
+        parts = size["bytes_per_customer"]
+        figures += [str(parts["sum_of_parts"]), str(parts["by_total"]), str(size["worker_mb"])]
+        rows.append(figures)
+    return Section(
+        f"growth: events/s and (share of that at {first['customers']:,}); bytes per customer",
+        (
+            "customers", "events of the same 10,000", "events of all", "Redis, sum of parts",
+            "Redis, by total", "worker MB",
+        ),
+        rows,
+    )  # fmt: skip
+
+
+def _rebalance(part: Sequence[Mapping[str, Any]]) -> Section:
+    rows = [
+        (f"{at['customers']:,}", str(at["first_ms"]), str(at["last_ms"]), str(at["stood_ms"]))
+        for at in part
+    ]
+    return Section(
+        f"rebalance: a worker joins at {part[0]['events_per_second']:,} events/s; the slowest of "
+        f"{len(part[0]['joins'])} joins, ms",
+        (
+            "customers", "assignment to first batch", "to the last partition's first",
+            "a partition stood at most",
+        ),
+        rows,
+    )  # fmt: skip
+
+
+def _scale(part: Mapping[str, Any]) -> Section:
+    rows = []
+    for workers, runs in part["runs"].items():
+        cost = part["per_event"][workers]
+        rows.append(
+            (workers, " ".join(f"{r:,}" for r in runs), str(cost["worker_cpu_us"]),
+             str(cost["redis_cpu_us"]))
+        )  # fmt: skip
+    ratios = " ".join(map(str, part["two_to_one"]))
+    title = f"scale: {part['events']:,} events; two workers to one: {ratios}"
+    return Section(
+        title, ("workers", "events/s", "worker CPU µs/event", "Redis CPU µs/event"), rows
     )

@@ -8,7 +8,6 @@ from scripts.benches.contest import CONTESTANTS, SAME_JOB, absent, rate
 from scripts.benches.ground import drain_rate, fill, ground, worker
 
 WORKER = "Agos worker"
-_LIMIT_SECONDS = 300
 
 
 def throughput(
@@ -27,7 +26,7 @@ def throughput(
 
             def ours(settings: Any = settings, client: Any = client) -> float:
                 with worker(settings) as process:
-                    return drain_rate(client, process, settings.partitions, events, _LIMIT_SECONDS)
+                    return drain_rate(client, process, settings.partitions, events)
 
             turns: dict[str, Callable[[], float]] = {WORKER: ours}
             for c in took_part:

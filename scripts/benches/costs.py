@@ -1,0 +1,34 @@
+"""What each event costs: processor time of worker and Redis, bytes to and from Redis."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+import redis
+
+Counters = Mapping[str, float]
+
+
+def counters(client: redis.Redis, *workers: int) -> dict[str, float]:
+    """Counters that only grow: processor seconds of the workers (by pid), Redis' own, bytes."""
+    info: Any = client.info()
+    times = [psutil.Process(pid).cpu_times() for pid in workers]
+    return {
+        "wall_seconds": time.perf_counter(),
+        "worker_cpu_seconds": sum(t.user + t.system for t in times),
+        "redis_cpu_seconds": info["used_cpu_user"] + info["used_cpu_sys"],
+        "redis_bytes_in": info["total_net_input_bytes"],
+        "redis_bytes_out": info["total_net_output_bytes"],
+    }
+
+
+def per_event(before: Counters, after: Counters, events: int) -> dict[str, float]:
+    """Microseconds of processor and bytes for each of `events`."""
+    grown = {name: (after[name] - before[name]) / events for name in before}
+    return {
+        "worker_cpu_us": round(1e6 * grown["worker_cpu_seconds"], 1),
+        "redis_cpu_us": round(1e6 * grown["redis_cpu_seconds"], 1),
+        "redis_bytes_in": round(grown["redis_bytes_in"]),
+        "redis_bytes_out": round(grown["redis_bytes_out"]),
+    }

@@ -1,0 +1,97 @@
+"""A store that already has so many customers, and what one of them takes in it."""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import redis
+
+from scripts.benches.ground import applied, drain_rate, fill, ground, worker
+from stream.settings import Settings
+from stream.store import keys
+
+_FILL_SECONDS = 1_800.0
+_SAMPLED = 2_000
+
+
+@dataclass(slots=True)
+class Grown:
+    """Broker and Redis after the history of `customers` customers went through a worker.
+
+    Attributes
+    ----------
+    events
+        Applied so far.
+    worker_mb
+        Resident memory of the worker that had applied all of it.
+    empty_bytes
+        Memory that Redis used before.
+    """
+
+    settings: Settings
+    client: redis.Redis
+    customers: int
+    seed: int
+    events: int = 0
+    worker_mb: int = 0
+    empty_bytes: int = 0
+
+
+@contextmanager
+def grown(customers: int, per_customer: int, seed: int, on: str) -> Iterator[Grown]:
+    """A store with that many customers, all through Kafka and the worker as in real life."""
+    with ground(on) as (settings, client):
+        there = Grown(settings, client, customers, seed)
+        there.empty_bytes = used(client)
+        total = per_customer * customers
+        # The worker follows the load: a history of millions need not wait to be complete.
+        arguments = (settings, total, customers, seed)
+        load = threading.Thread(target=fill, args=arguments, daemon=True)
+        load.start()
+        with worker(settings) as process:
+            drain_rate(client, process, settings.partitions, total, _FILL_SECONDS)
+            there.worker_mb = psutil.Process(process.pid).memory_info().rss // 2**20
+        load.join()
+        there.events = applied(client, settings.partitions)
+        yield there
+
+
+def used(client: redis.Redis) -> int:
+    """Bytes that Redis has allocated for data, and for the records of changes none."""
+    info: Any = client.info("memory")
+    changes: Any = client.memory_usage(keys.CHANGES, samples=0)
+    return int(info["used_memory"]) - int(changes or 0)
+
+
+def bytes_per_customer(there: Grown) -> dict[str, float]:
+    """Of the parts, by MEMORY USAGE, of customers chosen by chance; and of all, by difference."""
+    client: Any = there.client
+    names = [f"c{number:06d}" for number in range(there.customers)]
+    chosen = random.Random(there.seed).sample(names, min(_SAMPLED, len(names)))
+    pipe = client.pipeline(transaction=False)
+    for name in chosen:
+        pipe.memory_usage(keys.state(name), samples=0)
+        pipe.memory_usage(keys.customer(name), samples=0)
+    sizes = [int(size or 0) for size in pipe.execute()]
+    members = [*client.scan_iter(keys.members("*"), count=5_000)]
+    due = [keys.due(partition) for partition in range(there.settings.partitions)]
+    parts = {
+        "state": sum(sizes[::2]) / len(chosen),
+        "public_hash": sum(sizes[1::2]) / len(chosen),
+        "memberships": _sorted_sets(client, members) / there.customers,
+        "due": _sorted_sets(client, due) / there.customers,
+    }
+    total = (used(client) - there.empty_bytes) / there.customers
+    return {
+        **{name: round(size, 1) for name, size in parts.items()},
+        "sum_of_parts": round(sum(parts.values()), 1),
+        "by_total": round(total, 1),
+    }
+
+
+def _sorted_sets(client: Any, names: list[Any]) -> int:
+    return sum(int(client.memory_usage(name, samples=0) or 0) for name in names)
