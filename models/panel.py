@@ -113,6 +113,17 @@ class Panel:
             self._X = np.empty((16, self.width), dtype=np.float64)
         self._changed = set(pending)
 
+    def resize(self, size: int) -> None:
+        """Hold another number of customers: leave some out now, or let more in from now on."""
+        if size < 1:
+            raise ValueError(f"panel size: {size}, 1 or more expected")
+        self.size, self._most = size, int(size * OVERFLOW)
+        expected = len(self)
+        while self.rate < 1.0 and 2 * expected <= self._most:
+            self.rate, expected = 2.0 * self.rate, 2 * expected
+        if len(self) > self._most:
+            self._halve()
+
     def _append(self, customer: str) -> int:
         row = len(self._customers)
         if row == len(self._X):

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from models.ancestry import Ancestry
 from models.errors import InvalidState
 from models.languages import LANGUAGES
 from models.learner import Learner
-from models.lineage import HEIR_TICKS, Lineage, Memory, trace
+from models.lineage import Memory
 from models.lloyd import Partition, means, partition
 from models.naming import effects, names, sentence
 from models.panel import Panel, panel_hash
 from models.registry import learner as make_learner
-from models.snapshot import HYSTERESIS, UNASSIGNED, Segment, Snapshot
+from models.snapshot import HYSTERESIS, Segment, Snapshot
 from models.space import F64, Space
 
 __all__ = ["Trainer", "panel_hash"]
@@ -24,6 +25,8 @@ LEAST_CUSTOMERS = 12
 FRESH = 0.05
 #: The published snapshot must be worse than the newest by this share of its inertia.
 GATE = 0.002
+#: Share of the customers of an adopted model that there must be to replace it.
+ADOPTED = 0.7
 _MAGIC = b"agos-trainer-1\n"
 
 
@@ -48,6 +51,7 @@ class _State(msgspec.Struct, frozen=True):
     heirs: dict[int, tuple[int, int]]
     snapshot: str
     learner: dict[str, object]
+    least: int = LEAST_CUSTOMERS
 
 
 class Trainer:
@@ -98,9 +102,8 @@ class Trainer:
         self.snapshot: Snapshot | None = None
         self._panel = Panel(len(self.features), panel_size)
         self._learner: Learner = make_learner(clusterer, self.features, seed)
-        self._memory = Memory()
-        self._heirs: dict[int, tuple[int, int]] = {}
-        self._next_id = 1
+        self._ancestry = Ancestry()
+        self._least = LEAST_CUSTOMERS
         self._generation = 0
 
     @property
@@ -136,8 +139,7 @@ class Trainer:
         gap = np.full((len(self._panel), len(more)), np.nan)
         X = np.hstack([self._panel.X, gap])
         wider._panel.restore(list(self._panel), X, self._panel.rate, self._panel.pending)
-        wider._memory, wider._heirs = self._memory, self._heirs
-        wider._next_id, wider._generation = self._next_id, self._generation
+        wider._ancestry, wider._generation = self._ancestry, self._generation
         if self.snapshot is not None:
             wider.snapshot = self.snapshot.widened(more)
             wider._learner.restore(
@@ -150,6 +152,42 @@ class Trainer:
         """Customers and a copy of their raw vectors, shape (n, d)."""
         return list(self._panel), self._panel.X.copy()
 
+    def speak(self, language: str) -> None:
+        """Name segments in another language from the next publication on."""
+        if language not in LANGUAGES:
+            raise ValueError(f"language: {language!r}, one of {sorted(LANGUAGES)} expected")
+        self.language = language
+
+    def resize(self, panel_size: int) -> None:
+        """Learn from another number of customers; a larger panel fills up as vectors come."""
+        self.panel_size = panel_size
+        self._panel.resize(panel_size)
+
+    def adopt(self, snapshot: Snapshot | None, next_id: int) -> None:
+        """Go on from what others have published, where this trainer's own state was lost.
+
+        Nothing is published before there are about as many customers as that was learned from.
+
+        Parameters
+        ----------
+        snapshot
+            In force, of the same features; its segments keep their ids where they are found again.
+        next_id
+            Lower ids are never given to new segments.
+        """
+        self._ancestry.next_id = max(self._ancestry.next_id, next_id)
+        if snapshot is None:
+            return
+        self._ancestry.next_id = max(self._ancestry.next_id, int(snapshot.ids.max()) + 1)
+        self.snapshot = snapshot
+        self._panel.rate = snapshot.panel_rate
+        self._least = max(LEAST_CUSTOMERS, int(ADOPTED * min(snapshot.trained_on, self.panel_size)))
+
+    @property
+    def next_id(self) -> int:
+        """The first id that no segment has ever had."""
+        return self._ancestry.next_id
+
     def promote(self, clusterer: str, learner: Learner) -> None:
         """Learn with another learner from now on; the next tick publishes its segments."""
         self.clusterer, self._learner, self._generation = clusterer, learner, -1
@@ -161,14 +199,14 @@ class Trainer:
         else touches this object meanwhile.
         """
         n = len(self._panel)
-        if n < LEAST_CUSTOMERS or self._panel.changed < max(1.0, FRESH * n):
+        if n < self._least or self._panel.changed < max(1.0, FRESH * n):
             return None
         X = self._panel.X
         space = self.snapshot.space if self.snapshot else Space.of(X)
         Z = space.project(X)
         if self.snapshot is not None:
             now = self.snapshot.ids[partition(Z, self.snapshot.centroids).labels]
-            self._memory.tick(self._panel, now)
+            self._ancestry.tick(list(self._panel), now)
         found = self._learner.learn(Z, self._panel.take_changed())
         if self.snapshot is not None and not self._worth_publishing(self.snapshot, Z, found):
             return None
@@ -176,12 +214,14 @@ class Trainer:
         Z = moved_space.project(X)
         centroids = means(Z, found.labels, found.k, space.moved(found.centroids, moved_space))
         found = self._learner.move(space, moved_space, partition(Z, centroids))
-        self._generation = self._learner.generation
+        self._generation, self._least = self._learner.generation, LEAST_CUSTOMERS
         self.snapshot = self._published(moved_space, Z, found)
         return self.snapshot
 
     def _worth_publishing(self, published: Snapshot, Z: F64, found: Partition) -> bool:
-        """The gate: another structure, or centroids that have left their customers."""
+        """The gate: another structure or language, or centroids that have left their customers."""
+        if published.language != self.language:
+            return True
         if found.k != len(published.segments) or self._learner.generation != self._generation:
             return True
         in_force = partition(Z, published.centroids)
@@ -190,8 +230,7 @@ class Trainer:
     def _published(self, space: Space, Z: F64, found: Partition) -> Snapshot:
         before = self.snapshot
         version = before.version + 1 if before else 1
-        lineage = self._trace(space, Z, found)
-        self._next_id = max(self._next_id, *(i + 1 for i in lineage.ids))
+        lineage = self._ancestry.trace(list(self._panel), before, space, Z, found)
         words = LANGUAGES[self.language]
         kept = [before.segment(i) if before else None for i in lineage.ids]
         called = names(
@@ -221,43 +260,16 @@ class Trainer:
             changes=lineage.changes if before else (),
         )  # fmt: skip
 
-    def _trace(self, space: Space, Z: F64, found: Partition) -> Lineage:
-        """Ids of the new partition; what is remembered of the customers is brought up to date."""
-        before, ticks = self.snapshot, self._memory.ticks
-        if before is None:
-            nobody = np.full(len(Z), UNASSIGNED)
-            return trace((), np.zeros(len(Z), np.int64), nobody, found.labels, found.k, 1, {})
-        old = partition(Z, before.space.moved(before.centroids, space)).labels
-        young = {c: p for c, (p, since) in self._heirs.items() if ticks - since <= HEIR_TICKS}
-        past = self._memory.past(self._panel)
-        old_ids = before.ids.tolist()
-        lineage = trace(old_ids, old, past, found.labels, found.k, self._next_id, young)
-        arrived = {c.segment: c for c in lineage.changes if c.kind in ("born", "split")}
-        settled = {p for c in lineage.changes if c.kind == "merged" for p in c.others}
-        known = {*arrived, *young, *settled}
-        self._memory.relabel(self._panel, np.array(lineage.ids)[found.labels], known)
-        since = {c: self._heirs[c] for c in young}
-        since |= {
-            i: (c.others[0], ticks)
-            for i, c in arrived.items()
-            if c.kind == "split" and c.others[0] not in settled
-        }
-        self._heirs = {
-            child: (parent, tick)
-            for child, (parent, tick) in since.items()
-            if child in lineage.ids and parent in lineage.ids
-        }
-        return lineage
-
     def to_bytes(self) -> bytes:
         """Everything needed to go on elsewhere; the same bytes for the same trainer."""
         state = _State(
             self.features, self.seed, self.clusterer, self.panel_size, self.language,
             self.hysteresis, self._panel.rate, list(self._panel), self._panel.pending,
             self._panel.X.tobytes(),
-            self._next_id, self._generation, *self._memory.parts(), self._heirs,
+            self._ancestry.next_id, self._generation, *self._ancestry.memory.parts(),
+            self._ancestry.heirs,
             self.snapshot.to_json() if self.snapshot else "",
-            self._learner.state(),
+            self._learner.state(), self._least,
         )  # fmt: skip
         return _MAGIC + msgspec.msgpack.encode(state)
 
@@ -285,9 +297,9 @@ class Trainer:
             raise InvalidState(f"trainer: {len(state.vectors)} bytes of vectors, {size} expected")
         X = np.frombuffer(state.vectors, dtype=np.float64)
         trainer._panel.restore(state.customers, X, state.rate, state.pending)
-        trainer._next_id, trainer._generation = state.next_id, state.generation
-        trainer._memory = Memory(state.memory_ticks, state.then, state.lately)
-        trainer._heirs = state.heirs
+        memory = Memory(state.memory_ticks, state.then, state.lately)
+        trainer._ancestry = Ancestry(state.next_id, memory, state.heirs)
+        trainer._generation, trainer._least = state.generation, state.least
         if state.snapshot:
             trainer.snapshot = Snapshot.from_json(state.snapshot)
             trainer._learner.restore(

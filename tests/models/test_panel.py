@@ -1,6 +1,7 @@
 """The panel of customers."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,3 +64,22 @@ def test_changed_rows_are_told_once() -> None:
     assert panel.changed == 1
     assert panel.take_changed().tolist() == [1]
     assert panel.take_changed().tolist() == []
+
+
+def test_a_resized_panel_holds_about_as_many_as_asked_for() -> None:
+    panel = Panel(1, 100)
+    names = [f"c{i}" for i in range(4000)]
+    for name in names:
+        panel.put(name, np.ones(1))
+    assert 75 <= len(panel) <= 150
+    rate = panel.rate
+    panel.resize(20)
+    assert len(panel) <= 30
+    assert panel.rate < rate
+    assert all(panel_hash(name) < panel.rate for name in panel)
+    panel.resize(1000)
+    for name in names:
+        panel.put(name, np.ones(1))
+    assert 750 <= len(panel) <= 1500
+    with pytest.raises(ValueError, match="size"):
+        panel.resize(0)

@@ -215,3 +215,57 @@ def test_river_clusterers_plug_in(name: str) -> None:
     X = customers(persona, rng)
     ids, _ = revived.snapshot.assign(X, np.full(len(X), UNASSIGNED))
     assert set(ids.tolist()) <= set(revived.snapshot.ids.tolist())
+
+
+def test_another_language_renames_the_same_segments() -> None:
+    rng = np.random.default_rng(2)
+    trainer = Trainer(FEATURES, seed=1)
+    persona = rng.integers(3, size=300)
+    english = feed(trainer, persona, rng)
+    trainer.speak("fil")
+    filipino = feed(trainer, persona, rng)
+    assert english is not None and filipino is not None
+    assert filipino.language == "fil"
+    assert [s.id for s in filipino.segments] == [s.id for s in english.segments]
+    assert [s.terms for s in filipino.segments] == [s.terms for s in english.segments]
+    assert not {s.name for s in filipino.segments} & {s.name for s in english.segments}
+    with pytest.raises(ValueError, match="tlh"):
+        trainer.speak("tlh")
+
+
+def test_a_trainer_that_lost_its_state_goes_on_from_what_is_published() -> None:
+    rng = np.random.default_rng(2)
+    persona = rng.integers(4, size=900)
+    lost = Trainer(FEATURES, seed=1)
+    published = feed(lost, persona, rng)
+    assert published is not None
+    new = Trainer(FEATURES, seed=1)
+    new.adopt(published, next_id=40)
+    # 500 of 900 are too few to replace it, before and after a restart.
+    X = customers(persona, rng)
+    new.update_many([f"c{i}" for i in range(500)], X[:500])
+    assert new.tick() is None
+    new = Trainer.from_bytes(new.to_bytes())
+    new.update_many([f"c{i}" for i in range(600)], X[:600])
+    assert new.tick() is None
+    again = feed(new, persona, rng)
+    assert again is not None
+    assert again.version == published.version + 1
+    assert set(again.ids.tolist()) == set(published.ids.tolist())
+    before, after = agreed_ids(published, X), agreed_ids(again, X)
+    assert (before == after).mean() > 0.97
+    assert new.next_id == 40
+
+
+def agreed_ids(snapshot: Snapshot, X: np.ndarray) -> np.ndarray:
+    return snapshot.assign(X, np.full(len(X), UNASSIGNED))[0]
+
+
+def test_ids_begin_where_others_ended() -> None:
+    rng = np.random.default_rng(2)
+    trainer = Trainer(FEATURES, seed=1)
+    trainer.adopt(None, next_id=17)
+    snapshot = feed(trainer, rng.integers(3, size=300), rng)
+    assert snapshot is not None
+    assert sorted(snapshot.ids.tolist()) == [17, 18, 19]
+    assert trainer.next_id == 20
