@@ -48,7 +48,7 @@ def preflight(scope: Any, allowed: frozenset[str] | None) -> list[Header]:
         if not names or not _NAMES.fullmatch(names):
             names = _DEFAULT_NAMES
         headers += [
-            (b"access-control-allow-methods", b"POST, OPTIONS"),
+            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
             (b"access-control-allow-headers", names),
             (b"access-control-max-age", _PREFLIGHT_SECONDS),
         ]

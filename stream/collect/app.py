@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from stream import admin
+from stream.collect.browser import browser_routes
 from stream.collect.document import describe
 from stream.collect.gate import Gate
 from stream.collect.keyring import Keyring
@@ -20,6 +21,9 @@ from stream.collect.tracking import Tracking
 from stream.errors import AgosError, ConfigurationError
 from stream.settings import Settings
 
+#: Makes the producer of the gate.
+Connect = Callable[[Settings], Awaitable[Any]]
+
 log = logging.getLogger(__name__)
 
 _REFRESH_SECONDS = 5.0
@@ -28,7 +32,7 @@ _GRACE_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 75
 
 
-def collector(settings: Settings) -> FastAPI:
+def collector(settings: Settings, connect: Connect = started) -> FastAPI:
     """The application; it connects to Kafka when its lifespan begins.
 
     Raises
@@ -41,7 +45,7 @@ def collector(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        producer = await started(settings)
+        producer = await connect(settings)
         tracking.gate = Gate(producer, settings.partitions)
         watching = asyncio.create_task(_watch(keyring))
         try:
@@ -56,6 +60,7 @@ def collector(settings: Settings) -> FastAPI:
         title="Agos collector", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.router.routes.insert(0, tracking)
+    app.router.routes.extend(browser_routes(keyring))
     app.include_router(service_routes(tracking))
     describe(app)
     return app

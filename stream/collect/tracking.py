@@ -78,7 +78,7 @@ class Tracking(BaseRoute):
         gate = self.gate
         if gate is None:
             raise later("the collector is starting or stopping")
-        given = _key_of(scope)
+        given = key_of(scope)
         source = self._keyring.find(given, received_ms / 1000) if given else None
         request = read_request(kind, body)
         if source is None:
@@ -117,7 +117,7 @@ def kind_of(path: str) -> str | None:
     return kind
 
 
-def _key_of(scope: Any) -> str | None:
+def key_of(scope: Any) -> str | None:
     """The write key in header or query, None if it can only be in the body."""
     given = header(scope, b"authorization")
     if given is not None and given[:6].lower() == _BASIC:
