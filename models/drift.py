@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from river import drift
 
+from models.languages import Language
 from models.snapshot import Snapshot
 from models.space import F64, Space, distances
 
@@ -20,6 +22,8 @@ DAYS = 7
 NOTABLE = 0.15
 #: ADWIN is made for values within 0..1; in units so small its slack for that does not matter.
 UNIT = 0.02
+#: Chance of a false alarm per test of ADWIN.
+DELTA = 1e-4
 #: Name under which the distance from the own centroid is watched.
 FIT = "fit"
 
@@ -45,6 +49,16 @@ class DriftAlert:
     since_ms: int
     noticed_ms: int
 
+    def sentence(self, words: Language) -> str:
+        """What moved, by how much, since when."""
+        since = datetime.fromtimestamp(self.since_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if self.feature == FIT:
+            template = words.fit_worse if self.shift > 0.0 else words.fit_better
+        else:
+            template = words.risen if self.shift > 0.0 else words.fallen
+        feature = words.feature(self.feature)
+        return template.format(feature=feature, shift=f"{abs(self.shift):.2f}", since=since)
+
 
 class DriftWatch:
     """Watches hourly means with ADWIN (Bifet and Gavaldà 2007), each against its hour of the day.
@@ -60,7 +74,7 @@ class DriftWatch:
         Chance of a false alarm per test, see ADWIN.
     """
 
-    def __init__(self, features: Sequence[str], delta: float = 1e-4) -> None:
+    def __init__(self, features: Sequence[str], delta: float = DELTA) -> None:
         self.features = (*features, FIT)
         self._delta = delta
         self._space: Space | None = None
@@ -99,6 +113,38 @@ class DriftWatch:
             self._sum[-1] += fit.sum()
             self._count += len(X)
         return alerts
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, in numbers, texts, lists and dicts."""
+        space = self._space
+        return {
+            "features": list(self.features),
+            "space": [space.mean.tolist(), space.scale.tolist(), space.logged.tolist(), space.clip]
+            if space
+            else [],
+            "hour": self._hour,
+            "sum": self._sum.tolist(),
+            "count": self._count,
+            "usual": self._usual.tolist(),
+            "days": self._days.tolist(),
+            "residuals": self._residuals,
+        }
+
+    @classmethod
+    def restored(cls, state: dict[str, Any], delta: float = DELTA) -> "DriftWatch":
+        """The watch that `state` was taken of; detectors see the hours remembered once more."""
+        watch = cls(state["features"][:-1], delta)
+        if state["space"]:
+            mean, scale, logged, clip = state["space"]
+            watch._space = Space(np.array(mean), np.array(scale), np.array(logged), clip)
+        watch._hour, watch._count = state["hour"], state["count"]
+        watch._sum = np.array(state["sum"])
+        watch._usual, watch._days = np.array(state["usual"]), np.array(state["days"])
+        watch._residuals = [list(rests) for rests in state["residuals"]]
+        for detector, rests in zip(watch._detectors, watch._residuals, strict=True):
+            for rest in rests:
+                detector.update(rest / UNIT)
+        return watch
 
     def _close(self) -> list[DriftAlert]:
         """The hour is over: compare it with what is usual."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.errors import ModelError
+from models.learner import Learner
 from models.lineage import matched, overlap
 from models.lloyd import Partition, partition
 from models.measures import churn, silhouette
@@ -19,6 +20,8 @@ SHADOW_ROUNDS = 20
 RECENT = 0.1
 #: A customer is covered by a segment that has at least this share of all.
 COVERING = 0.01
+#: New vectors that a challenger learns per round: some of River's take milliseconds for each.
+ROWS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,32 @@ class _Record:
         return churn(old, called[new])
 
 
+class _Challenger:
+    """A learner in the shadow, and which vector of each customer it has learned."""
+
+    def __init__(self, name: str, made: Learner) -> None:
+        self.learner, self.record = made, _Record(name)
+        self._known: dict[str, F64] = {}
+        self._turn = 0
+
+    def changed(self, customers: Sequence[str], X: F64) -> Ints:
+        """Rows that are new or have another vector than the one learned, `ROWS` at most."""
+        rows = [
+            row
+            for row, name in enumerate(customers)
+            if (known := self._known.get(name)) is None
+            or not np.array_equal(known, X[row], equal_nan=True)
+        ]
+        # Everybody gets a turn where there are too many.
+        start = self._turn % len(rows) if len(rows) > ROWS else 0
+        chosen = (rows[start:] + rows[:start])[:ROWS]
+        self._turn += len(chosen)
+        here = set(customers)
+        self._known = {name: x for name, x in self._known.items() if name in here}
+        self._known |= {customers[row]: X[row].copy() for row in chosen}
+        return np.array(sorted(chosen), dtype=np.int64)
+
+
 class League:
     """Challengers that learn from a trainer's panel.
 
@@ -97,12 +126,29 @@ class League:
         Of the challengers, as in `models.registry`.
     """
 
-    def __init__(self, trainer: Trainer, names: Sequence[str]) -> None:
+    def __init__(self, trainer: Trainer, names: Sequence[str] = ()) -> None:
         self.trainer = trainer
-        self._learners = {name: learner(name, trainer.features, trainer.seed) for name in names}
-        self._records = {name: _Record(name) for name in names}
+        self._challengers: dict[str, _Challenger] = {}
         self._in_force = _Record(trainer.clusterer)
-        self._known: dict[str, F64] = {}
+        for name in names:
+            self.enter(name)
+
+    @property
+    def names(self) -> list[str]:
+        """The challengers."""
+        return list(self._challengers)
+
+    def enter(self, name: str) -> None:
+        """Let a challenger begin, unless it is one already or in force.
+
+        Raises
+        ------
+        UnknownClusterer
+            Naming those that there are.
+        """
+        if name != self.trainer.clusterer and name not in self._challengers:
+            made = learner(name, self.trainer.features, self.trainer.seed)
+            self._challengers[name] = _Challenger(name, made)
 
     def learn(self) -> None:
         """One round: what has changed in the panel since the last one. Call it between ticks."""
@@ -110,46 +156,41 @@ class League:
         if snapshot is None:
             return
         customers, X = self.trainer.panel()
-        changed = self._changed(customers, X)
         Z = snapshot.scaled(X)
         here = partition(Z, snapshot.centroids)
         self._in_force.take(Z, here, customers, here.inertia)
-        for name, challenger in self._learners.items():
-            found = challenger.learn(Z, changed)
-            self._records[name].take(Z, found, customers, here.inertia)
+        for challenger in self._challengers.values():
+            found = challenger.learner.learn(Z, challenger.changed(customers, X))
+            challenger.record.take(Z, found, customers, here.inertia)
 
     def standings(self) -> list[Standing]:
         """The model in force, then the challengers by silhouette."""
         own = [self._in_force.standing] if self._in_force.standing else []
-        others = [self._records[name].standing for name in self._learners]
+        others = [challenger.record.standing for challenger in self._challengers.values()]
         return own + sorted((s for s in others if s), key=lambda s: -s.silhouette)
+
+    def rounds(self, name: str) -> int:
+        """How long a challenger has been in the shadow; 0 if it is none."""
+        challenger = self._challengers.get(name)
+        standing = challenger.record.standing if challenger else None
+        return standing.rounds if standing else 0
 
     def promote(self, name: str) -> None:
         """Let a challenger's model be the one in force; segments keep their ids by overlap.
+
+        The one that was in force is a challenger from now on.
 
         Raises
         ------
         ModelError
             If there is no such challenger, or its shadow run has been too short.
         """
-        if name not in self._learners:
-            raise ModelError(f"challenger: {name!r}, one of {sorted(self._learners)} expected")
-        standing = self._records[name].standing
-        rounds = standing.rounds if standing else 0
-        if rounds < SHADOW_ROUNDS:
-            raise ModelError(f"challenger {name}: {rounds} rounds, {SHADOW_ROUNDS} expected")
-        self.trainer.promote(name, self._learners.pop(name))
+        if name not in self._challengers:
+            raise ModelError(f"challenger: {name!r}, one of {sorted(self.names)} expected")
+        if self.rounds(name) < SHADOW_ROUNDS:
+            rounds = f"{self.rounds(name)} rounds, {SHADOW_ROUNDS} expected"
+            raise ModelError(f"challenger {name}: {rounds}")
+        before = self.trainer.clusterer
+        self.trainer.promote(name, self._challengers.pop(name).learner)
         self._in_force = _Record(name)
-
-    def _changed(self, customers: Sequence[str], X: F64) -> Ints:
-        """Rows that are new or have another vector than in the round before."""
-        known, self._known = (
-            self._known,
-            {name: X[row].copy() for row, name in enumerate(customers)},
-        )
-        rows = [
-            row
-            for row, name in enumerate(customers)
-            if name not in known or not np.array_equal(known[name], X[row], equal_nan=True)
-        ]
-        return np.array(rows, dtype=np.int64)
+        self.enter(before)

@@ -116,4 +116,8 @@ ENGLISH = Language(
     much_more="far above average",
     less="below average",
     much_less="far below average",
+    risen="{feature}: {shift} deviations higher than was usual, since about {since}",
+    fallen="{feature}: {shift} deviations lower than was usual, since about {since}",
+    fit_worse="customers lie {shift} farther from their segments, since about {since}",
+    fit_better="customers lie {shift} nearer to their segments, since about {since}",
 )

@@ -116,4 +116,8 @@ FILIPINO = Language(
     much_more="malayong higit sa karaniwan",
     less="mababa sa karaniwan",
     much_less="malayong mababa sa karaniwan",
+    risen="{feature}: mas mataas nang {shift} deviation kaysa dati, mula noong mga {since}",
+    fallen="{feature}: mas mababa nang {shift} deviation kaysa dati, mula noong mga {since}",
+    fit_worse="mas malayo nang {shift} ang mga customer sa segment nila, mula noong mga {since}",
+    fit_better="mas malapit nang {shift} ang mga customer sa segment nila, mula noong mga {since}",
 )

@@ -47,6 +47,10 @@ class Language:
     much_more: str
     less: str
     much_less: str
+    risen: str
+    fallen: str
+    fit_worse: str
+    fit_better: str
 
     def feature(self, name: str) -> str:
         return self.features.get(name, name.replace("_", " "))

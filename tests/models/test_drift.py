@@ -1,8 +1,12 @@
 """Alerts on what moves, none on what comes back every day."""
 
+import json
+
 import numpy as np
+import pytest
 
 from models.drift import FIT, HOUR_MS, DriftAlert, DriftWatch
+from models.languages import LANGUAGES
 from models.snapshot import Segment, Snapshot
 
 SNAPSHOT = Snapshot(
@@ -54,3 +58,33 @@ def test_too_few_samples_say_nothing() -> None:
         X = np.full((5, 2), 1.0 if hour < 72 else 1e6)
         assert watch.observe(SNAPSHOT, X, hour * HOUR_MS) == []
     assert watch.observe(SNAPSHOT, np.zeros((0, 2)), 24 * 7 * HOUR_MS) == []
+
+
+def test_a_restart_forgets_nothing() -> None:
+    """Stored every hour and taken up again, it tells the same."""
+    rng = np.random.default_rng(1)
+    watch, kept = DriftWatch(SNAPSHOT.features), DriftWatch(SNAPSHOT.features)
+    told, expected = [], []
+    for hour in range(24 * 7):
+        X = np.expm1(rng.normal([2.0, 3.0 + 0.5 * (hour >= 24 * 4)], 1.0, (400, 2)))
+        told += watch.observe(SNAPSHOT, X, hour * HOUR_MS)
+        expected += kept.observe(SNAPSHOT, X, hour * HOUR_MS)
+        watch = DriftWatch.restored(json.loads(json.dumps(watch.state())))
+    assert len(expected) == 1
+    assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("feature", "shift", "said"),
+    [
+        ("spend", 0.5, "spend: 0.50 deviations higher than was usual, since about "),
+        ("spend", -0.25, "spend: 0.25 deviations lower than was usual, since about "),
+        (FIT, 0.5, "customers lie 0.50 farther from their segments, since about "),
+        (FIT, -0.5, "customers lie 0.50 nearer to their segments, since about "),
+    ],
+)
+def test_an_alert_in_words(feature: str, shift: float, said: str) -> None:
+    # 26 hours after 1970 began.
+    alert = DriftAlert(feature, shift, 26 * HOUR_MS, 50 * HOUR_MS)
+    assert alert.sentence(LANGUAGES["en"]) == said + "1970-01-02 02:00 UTC"
+    assert "1970-01-02 02:00 UTC" in alert.sentence(LANGUAGES["fil"])

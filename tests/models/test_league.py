@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from models.errors import ModelError
+from models.errors import ModelError, UnknownClusterer
 from models.league import SHADOW_ROUNDS, League
+from models.lloyd import Partition
+from models.panel_kmeans import PanelKMeans
+from models.registry import register
+from models.space import F64, Ints
 from models.trainer import Trainer
 from tests.models.test_trainer import FEATURES, feed
 
@@ -34,7 +38,7 @@ def test_standings_measure_the_same_panel() -> None:
 
 
 def test_unchanged_customers_do_not_churn() -> None:
-    found, trainer, persona, rng = league("default")
+    found, trainer, persona, rng = league("river-kmeans")
     feed(trainer, persona, rng)
     for _ in range(3):
         found.learn()
@@ -42,11 +46,11 @@ def test_unchanged_customers_do_not_churn() -> None:
 
 
 def test_promotion_needs_a_shadow_run_and_keeps_ids() -> None:
-    found, trainer, persona, rng = league("default", "river-kmeans")
+    found, trainer, persona, rng = league("river-kmeans")
     feed(trainer, persona, rng)
     found.learn()
-    with pytest.raises(ModelError, match="1 rounds"):
-        found.promote("default")
+    with pytest.raises(ModelError, match="1 rounds, 20 expected"):
+        found.promote("river-kmeans")
     with pytest.raises(ModelError, match="nobody"):
         found.promote("nobody")
     for _ in range(SHADOW_ROUNDS):
@@ -54,8 +58,37 @@ def test_promotion_needs_a_shadow_run_and_keeps_ids() -> None:
         found.learn()
     assert trainer.snapshot is not None
     before = set(trainer.snapshot.ids.tolist())
-    found.promote("default")
+    found.promote("river-kmeans")
     snapshot = feed(trainer, persona, rng)
     assert snapshot is not None
     assert set(snapshot.ids.tolist()) == before
     assert not snapshot.changes
+    assert trainer.clusterer == "river-kmeans"
+    # There is a way back.
+    assert found.names == ["default"]
+    assert found.rounds("default") == 0
+
+
+def test_a_round_learns_a_bounded_part_and_everybody_in_turn() -> None:
+    seen: list[int] = []
+
+    class Counting(PanelKMeans):
+        def learn(self, Z: F64, changed: Ints) -> Partition:
+            seen.append(len(changed))
+            return super().learn(Z, changed)
+
+    register("counting", lambda features, seed: Counting(seed))
+    rng = np.random.default_rng(1)
+    trainer = Trainer(FEATURES, seed=1)
+    found = League(trainer, ["counting"])
+    feed(trainer, rng.integers(3, size=700), rng)
+    for _ in range(4):
+        found.learn()
+    assert seen == [300, 300, 100, 0]
+
+
+def test_who_is_in_force_is_no_challenger() -> None:
+    found, _, _, _ = league("default")
+    assert found.names == []
+    with pytest.raises(UnknownClusterer, match="river-kmeans"):
+        found.enter("k-moans")
