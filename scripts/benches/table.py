@@ -20,9 +20,8 @@ class Section:
 
 
 def sections(figures: Mapping[str, Any]) -> list[Section]:
-    """A table for each part that was measured."""
+    """A table for each part that was measured; before them, what they were measured on."""
     made: Mapping[str, Callable[[Any], Section]] = {
-        "machine": _machine,
         "throughput": _throughput,
         "latency": _latency,
         "reading": _reading,
@@ -30,7 +29,14 @@ def sections(figures: Mapping[str, Any]) -> list[Section]:
         "rebalance": _rebalance,
         "scale": _scale,
     }
-    return [made[name](part) for name, part in figures.items() if name in made]
+    machines: list[Section] = []
+    parts: list[Section] = []
+    for name, part in figures.items():
+        machine = _machine(part["machine"])
+        if machine not in machines:
+            machines.append(machine)
+        parts.append(made[name](part["figures"]))
+    return [*machines, *parts]
 
 
 def show(figures: Mapping[str, Any]) -> None:
