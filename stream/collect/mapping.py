@@ -134,7 +134,8 @@ def _who(call: Call) -> tuple[str, str]:
 
 
 def _when(call: Call, sent_at: Any, received_ms: int) -> int:
-    given = call.original_timestamp if call.original_timestamp is not None else call.timestamp
+    # RudderStack's SDKs send both: `timestamp` is then what the caller gave.
+    given = call.timestamp if call.timestamp is not None else call.original_timestamp
     original_ms = to_ms(given)
     if original_ms is None and given not in (None, ""):
         raise invalid("timestamp: expected RFC 3339, or epoch milliseconds as a number")
