@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     changes: int = Field(1_000_000, ge=1_000, description="entries kept in agos:changes, about")
     panel: int = Field(2_000, ge=50, le=100_000, description="customers the model learns from")
     clusterer: str = Field("default", description="name in the model registry")
+    challengers: str = Field(
+        "river-kmeans", description="clusterers that learn in the shadow, comma-separated"
+    )
+    language: Literal["en", "fil"] = Field(
+        "en", description="of the names and explanations of discovered segments"
+    )
     seed: int = Field(1, description="of everything random")
     stall_seconds: float = Field(
         30.0, gt=0, description="exit when there is lag and nothing was applied for so long"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from itertools import count
@@ -11,20 +12,32 @@ import msgspec
 import numpy as np
 
 from models.errors import InvalidState
+from models.languages import LANGUAGES
+from models.league import SHADOW_ROUNDS
+from models.learning import Learning, Lesson
+from models.registry import clusterers
+from models.snapshot import Snapshot
 from models.trainer import Trainer
 from stream import features
-from stream.errors import OffsetError
+from stream.errors import ConfigurationError, OffsetError, StoreError
 from stream.events import ModelSample
 from stream.settings import Settings
-from stream.store.model import ModelStore, TrainerPosition
+from stream.store.learned import League, Standing
+from stream.store.model import Learned, ModelStore, TrainerPosition
 from stream.topics import MODEL_SAMPLES
 from stream.transport import Batch
 
 log = logging.getLogger(__name__)
 
+#: Samples taken in before other work of the worker gets a turn: about 2 ms.
+_PART = 250
+#: Share of one core that challengers may take.
+_SHADOW_SHARE = 0.02
+
 
 class _Sample(msgspec.Struct):
     customer: str
+    at: int
     features_version: int
     x: list[float]
 
@@ -34,21 +47,29 @@ assert set(_Sample.__struct_fields__) <= set(ModelSample.model_fields)
 
 
 class Training:
-    """Learns from the one partition of `model-samples`; idle in workers that do not own it."""
+    """Learns from the one partition of `model-samples`; idle in workers that do not own it.
+
+    Raises
+    ------
+    ConfigurationError
+        If a clusterer of the settings is not known.
+    """
 
     def __init__(self, settings: Settings, store: ModelStore, topic_id: str) -> None:
         self._settings, self._store, self._topic_id = settings, store, topic_id
+        self._challengers = _challengers(settings)
         self._token, self._serial = uuid.uuid4().hex[:12], count(1)
-        self._trainer: Trainer | None = None
+        self._learning: Learning | None = None
         self._stored = TrainerPosition(None, "", "", None)
         self._end = 0
-        self.failures = 0
+        self._failures = 0
+        self._next_round_seconds = 0.0
         self._lock = asyncio.Lock()
 
     @property
     def active(self) -> bool:
         """Whether this worker is the trainer."""
-        return self._trainer is not None
+        return self._learning is not None
 
     @property
     def expected(self) -> int:
@@ -67,72 +88,163 @@ class Training:
                     f"topic {MODEL_SAMPLES!r} was deleted and created anew; delete agos:trainer "
                     "to learn from its beginning"
                 )
-            self._trainer = self._revive(self._stored.state)
+            self._learning = await self._revive(self._stored.state)
             stored = self._stored.offset
             self._end = first if stored is None else max(stored, first)
             return self._end
 
     def leave(self) -> None:
         """Stop being the trainer."""
-        self._trainer = None
+        self._learning = None
 
     async def learn(self, batch: Batch) -> bool:
         """Take samples in; False if some were missed and must be read again."""
         async with self._lock:
-            if self._trainer is None or batch.end <= self._end:
+            learning = self._learning
+            if learning is None or batch.end <= self._end:
                 return True
             if batch.start is None or batch.start > self._end:
                 return False
-            samples = _samples(batch.records)
-            if samples:
-                vectors = np.array([sample.x for sample in samples])
-                self._trainer.update_many([sample.customer for sample in samples], vectors)
+            for start in range(0, len(batch.records), _PART):
+                _take(learning, _samples(batch.records[start : start + _PART]))
+                await asyncio.sleep(0)
             self._end = batch.end
             return True
 
     async def tick(self) -> bool:
-        """Learn, store, perhaps publish; False if this worker is no longer the trainer."""
+        """Learn, store, perhaps publish; False if this worker is no longer the trainer.
+
+        The learning itself is done in a thread: events go on meanwhile.
+        """
         async with self._lock:
-            trainer = self._trainer
-            if trainer is None or self._end == self._stored.offset:
+            learning = self._learning
+            if learning is None or self._end == self._stored.offset:
                 return True
+            wanted = await self._wanted()
             try:
-                snapshot = await asyncio.to_thread(trainer.tick)
+                lesson, league = await asyncio.to_thread(self._learn, learning, wanted)
+                state = await asyncio.to_thread(learning.to_bytes)
             except Exception:
                 # The model may fail; the counting goes on. It starts again from what is stored.
                 log.exception("the model could not learn; it starts again from its stored state")
-                self.failures += 1
-                self._trainer = self._revive(self._stored.state)
+                self._failures += 1
+                self._learning = await self._revive(self._stored.state)
                 return True
-            state = await asyncio.to_thread(trainer.to_bytes)
-            gone = await self._store.empty_retired(trainer.snapshot) if trainer.snapshot else []
-            writer = f"{self._token}:{next(self._serial)}"
-            after = TrainerPosition(self._end, self._topic_id, writer, state)
-            if not await self._store.save(self._stored, after, snapshot, gone):
-                log.warning("another trainer has written; reading its state")
-                self._trainer = None
-                return False
-            self._stored = after
-            if snapshot is not None:
-                named = ", ".join(segment.name for segment in snapshot.segments)
-                log.info("model version %d: %s", snapshot.version, named)
-            return True
+            return await self._keep(learning.trainer, lesson, league, state)
 
-    def _revive(self, state: bytes | None) -> Trainer:
-        settings = self._settings
-        new = Trainer(features.NAMES, settings.seed, settings.clusterer, settings.panel)
-        if state is None:
-            return new
+    def _learn(self, learning: Learning, wanted: str) -> tuple[Lesson, str]:
+        """A tick, and a round of the league if it is due: its JSON, empty if not."""
+        lesson = learning.tick()
+        began = time.thread_time()
+        if time.monotonic() < self._next_round_seconds:
+            return lesson, ""
+        learning.compete(wanted)
+        spent = time.thread_time() - began
+        self._next_round_seconds = time.monotonic() + spent / _SHADOW_SHARE
+        return lesson, self._league(learning, wanted).to_json()
+
+    def _league(self, learning: Learning, wanted: str) -> League:
+        standings = (msgspec.to_builtins(standing) for standing in learning.standings())
+        return League(
+            updated_ms=time.time_ns() // 1_000_000,
+            in_force=learning.trainer.clusterer,
+            wanted=wanted,
+            shadow_rounds=SHADOW_ROUNDS,
+            failures=self._failures,
+            standings=tuple(Standing(**standing) for standing in standings),
+        )
+
+    async def _keep(self, trainer: Trainer, lesson: Lesson, league: str, state: bytes) -> bool:
+        """Store what a tick brought, and say it."""
+        words = LANGUAGES[trainer.language]
+        version = trainer.snapshot.version if trainer.snapshot else 0
+        learned = Learned(
+            trainer.next_id,
+            lesson.snapshot,
+            await self._store.empty_retired(trainer.snapshot) if trainer.snapshot else (),
+            [
+                {
+                    "feature": alert.feature,
+                    "shift": f"{alert.shift:.3f}",
+                    "since_ms": str(alert.since_ms),
+                    "noticed_ms": str(alert.noticed_ms),
+                    "text": alert.sentence(words),
+                    "model_version": str(version),
+                }
+                for alert in lesson.alerts
+            ],
+            league,
+        )
+        writer = f"{self._token}:{next(self._serial)}"
+        after = TrainerPosition(self._end, self._topic_id, writer, state)
+        if not await self._store.save(self._stored, after, learned):
+            log.warning("another trainer has written; reading its state")
+            self._learning = None
+            return False
+        self._stored = after
+        for fields in learned.alerts:
+            log.warning("drift: %s", fields["text"])
+        if lesson.snapshot is not None:
+            named = ", ".join(segment.name for segment in lesson.snapshot.segments)
+            log.info("model version %d: %s", lesson.snapshot.version, named)
+        return True
+
+    async def _wanted(self) -> str:
+        """The clusterer that somebody asked for, or the one of the settings."""
+        asked = await self._store.wanted()
+        if asked and asked not in clusterers():
+            log.warning("clusterer %r was asked for, one of %s expected", asked, clusterers())
+            return self._settings.clusterer
+        return asked or self._settings.clusterer
+
+    async def _revive(self, state: bytes | None) -> Learning:
+        """The learning that was stored; a new one, with ids of its own, if it cannot be used."""
+        settings, next_id = self._settings, await self._store.next_id()
+        if state is not None:
+            try:
+                old = Learning.from_bytes(state, self._challengers)
+            except InvalidState as error:
+                log.warning("the stored trainer cannot be used, starting anew: %s", error)
+            else:
+                if old.trainer.features == features.NAMES:
+                    old.trainer.speak(settings.language)
+                    old.trainer.resize(settings.panel)
+                    old.trainer.adopt(None, next_id)
+                    return old
+                log.warning("the stored trainer has other features, starting anew")
+        new = Trainer(
+            features.NAMES, settings.seed, settings.clusterer, settings.panel, settings.language
+        )
+        new.adopt(await self._published(), next_id)
+        return Learning(new, self._challengers)
+
+    async def _published(self) -> Snapshot | None:
+        """The model in force, if one like it can go on from it."""
         try:
-            old = Trainer.from_bytes(state)
-        except InvalidState as error:
-            log.warning("the stored trainer cannot be used, starting anew: %s", error)
-            return new
-        same = (old.features, old.clusterer, old.panel_size)
-        if same != (new.features, new.clusterer, new.panel_size):
-            log.warning("the stored trainer has other settings, starting anew")
-            return new
-        return old
+            _, snapshot = await self._store.snapshot("")
+        except StoreError as error:
+            log.warning("the published model cannot be used, starting anew: %s", error)
+            return None
+        fits = snapshot is not None and snapshot.features == features.NAMES
+        return snapshot if fits else None
+
+
+def _challengers(settings: Settings) -> list[str]:
+    names = [name.strip() for name in settings.challengers.split(",") if name.strip()]
+    for variable, given in (
+        ("AGOS_CLUSTERER", [settings.clusterer]), ("AGOS_CHALLENGERS", names),
+    ):  # fmt: skip
+        for name in given:
+            if name not in clusterers():
+                raise ConfigurationError(f"{variable}: {name!r}, one of {clusterers()} expected")
+    return names
+
+
+def _take(learning: Learning, samples: Sequence[_Sample]) -> None:
+    if samples:
+        vectors = np.array([sample.x for sample in samples])
+        at_ms = np.array([sample.at for sample in samples], dtype=np.int64)
+        learning.take([sample.customer for sample in samples], vectors, at_ms)
 
 
 def _samples(records: Sequence[Any]) -> list[_Sample]:

@@ -4,6 +4,12 @@ PREFIX = "agos:"
 SEGMENTS = "agos:segments"
 CHANGES = "agos:changes"
 MODEL = "agos:model"
+#: JSON: how the model in force and its challengers do.
+LEAGUE = "agos:model:league"
+#: Stream of what has moved in the customers, a bounded number of entries.
+ALERTS = "agos:model:alerts"
+#: Name of the clusterer that somebody asked for; it wins over the setting.
+WANTED = "agos:model:wanted"
 #: The trainer's state and the offset of the samples that it has seen.
 TRAINER = "agos:trainer"
 #: How far the relay has copied the change records.

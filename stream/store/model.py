@@ -16,6 +16,10 @@ from stream.membership import cluster_segment
 from stream.store import keys
 from stream.store.store import Store
 
+#: Entries kept in `agos:model:alerts`, about.
+ALERTS_KEPT = 1_000
+_PREFIX = cluster_segment(0).removesuffix("0")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainerPosition:
@@ -25,6 +29,31 @@ class TrainerPosition:
     topic_id: str
     writer: str
     state: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a tick brought.
+
+    Attributes
+    ----------
+    next_id
+        The first id never used.
+    snapshot
+        To be published, None if the one in force stays.
+    gone
+        Segments that nobody is in any more, to be dropped from `agos:segments`.
+    alerts
+        Fields of each new entry of `agos:model:alerts`.
+    league
+        JSON of how the clusterers do; empty if nothing is new.
+    """
+
+    next_id: int
+    snapshot: Snapshot | None = None
+    gone: Sequence[str] = ()
+    alerts: Sequence[Mapping[str, str]] = ()
+    league: str = ""
 
 
 class ModelStore:
@@ -48,20 +77,11 @@ class ModelStore:
             state,
         )
 
-    async def save(
-        self,
-        before: TrainerPosition,
-        after: TrainerPosition,
-        snapshot: Snapshot | None,
-        gone: Sequence[str],
-    ) -> bool:
-        """Store the trainer and, if given, publish a snapshot; False if another trainer did.
-
-        Parameters
-        ----------
-        gone
-            Segments that nobody is in any more, to be dropped from `agos:segments`.
-        """
+    async def save(self, before: TrainerPosition, after: TrainerPosition, learned: Learned) -> bool:
+        """Store the trainer and what it has learned; False if another trainer did."""
+        snapshot = learned.snapshot
+        fields = {"publication": after.writer, **_model_fields(snapshot)} if snapshot else {}
+        described = _segments(snapshot) if snapshot else {}
         args: list[Any] = [
             "" if before.offset is None else before.offset,
             after.offset,
@@ -69,17 +89,34 @@ class ModelStore:
             after.writer,
             after.state,
             after.topic_id,
+            learned.next_id,
+            learned.league,
+            ALERTS_KEPT,
         ]
-        fields = {"publication": after.writer, **_model_fields(snapshot)} if snapshot else {}
-        described = _segments(snapshot) if snapshot else {}
         for mapping in (fields, described):
             args.append(len(mapping))
             for pair in mapping.items():
                 args += pair
-        args += [len(gone), *gone]
-        names = [keys.TRAINER, keys.MODEL, keys.SEGMENTS]
+        args += [len(learned.gone), *learned.gone, len(learned.alerts)]
+        for alert in learned.alerts:
+            args.append(2 * len(alert))
+            for pair in alert.items():
+                args += pair
+        names = [keys.TRAINER, keys.MODEL, keys.SEGMENTS, keys.LEAGUE, keys.ALERTS]
         done, _, writer = await self._store.wait_out(lambda: self._train(names, args))
         return bool(done) or writer == after.writer.encode()
+
+    async def wanted(self) -> str:
+        """Name of the clusterer that somebody asked for, empty for none."""
+        name = await self._store.wait_out(lambda: self._store.redis.get(keys.WANTED))
+        return name.decode() if name else ""
+
+    async def next_id(self) -> int:
+        """The first id that no discovered segment in this Redis has had."""
+        mark = await self._store.wait_out(lambda: self._store.redis.hget(keys.MODEL, "next_id"))
+        known = await self._store.wait_out(lambda: self._store.redis.hkeys(keys.SEGMENTS))
+        used = (name.decode().removeprefix(_PREFIX) for name in known)
+        return max([int(mark or 1), *(int(i) + 1 for i in used if i.isdecimal())])
 
     async def snapshot(self, known: str) -> tuple[str, Snapshot | None]:
         """Token of the published snapshot, and the snapshot if its token is not `known`.
