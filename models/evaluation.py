@@ -43,6 +43,8 @@ class Score:
         Updates after the drift until a newborn persona had a segment with F1 ≥ .8.
     kept
         Whether the moved persona kept its id.
+    curve
+        At every checkpoint: updates so far, number of segments, ARI of the ids, live churn.
     """
 
     name: str
@@ -65,6 +67,18 @@ class Score:
     tick_ms: float = 0.0
     slowest_ms: float = 0.0
     assign_us: float = 0.0
+    curve: list[tuple[int, int, float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Updates between ticks, and between looks at who has another id."""
+
+    tick: int = TICK
+    checkpoint: int = CHECKPOINT
+
+
+PACE = Pace()
 
 
 class Run:
@@ -72,21 +86,21 @@ class Run:
 
     Parameters
     ----------
-    stream
-        Gives the updates.
+    features, customers
+        Names of the columns, and how many customers there are.
     clusterer
         A name of `models.registry`.
     """
 
     def __init__(
-        self, stream: PersonaStream, clusterer: str, seed: int, panel_size: int = 2000
-    ) -> None:
-        self.stream = stream
-        self.trainer = Trainer(stream.features, seed, clusterer, panel_size)
-        self.names = [f"customer-{i}" for i in range(stream.customers)]
-        self.X = np.full((stream.customers, len(stream.features)), np.nan)
-        self.ids: Ints = np.full(stream.customers, UNASSIGNED, dtype=np.int64)
-        self.touched = np.zeros(stream.customers, dtype=bool)
+        self, features: Sequence[str], customers: int, clusterer: str, seed: int,
+        panel_size: int = 2000,
+    ) -> None:  # fmt: skip
+        self.trainer = Trainer(features, seed, clusterer, panel_size)
+        self.names = [f"customer-{i}" for i in range(customers)]
+        self.X = np.full((customers, len(features)), np.nan)
+        self.ids: Ints = np.full(customers, UNASSIGNED, dtype=np.int64)
+        self.touched = np.zeros(customers, dtype=bool)
         self.changes: list[Change] = []
         self.tick_ms: list[float] = []
         self.assign_s, self.assigned, self.published = 0.0, 0, 0
@@ -122,26 +136,30 @@ class Run:
         self.assigned += len(who)
 
 
-def stage(run: Run, name: str, updates: int, settle: int, newborn: int | None = None) -> Score:
+def stage(
+    run: Run, stream: PersonaStream, name: str, updates: int, settle: int,
+    newborn: int | None = None, pace: Pace = PACE,
+) -> Score:  # fmt: skip
     """Feed `updates`, and measure; churn from `settle` updates on."""
-    stream = run.stream
     score = Score(run.trainer.clusterer, run.trainer.seed, name, stream.personas)
     first_tick, first_change, first_version = len(run.tick_ms), len(run.changes), run.published
     live, frozen = [], []
     before = run.ids.copy()
     run.touched[:] = False
-    for done in range(TICK, updates + 1, TICK):
-        batch = stream.updates(TICK)
+    for done in range(pace.tick, updates + 1, pace.tick):
+        batch = stream.updates(pace.tick)
         run.feed(batch.customers, batch.X)
         if newborn is not None and score.found_after is None:
             shown = run.touched | (stream.persona != newborn)
             f1, _ = best_f1(stream.persona[shown], run.ids[shown], newborn)
             score.found_after = done if f1 >= 0.8 else None
-        if done % CHECKPOINT == 0:
+        if done % pace.checkpoint == 0:
+            moved, still = churn(before, run.ids), ~run.touched
             if done > settle:
-                still = ~run.touched
-                live.append(churn(before, run.ids))
+                live.append(moved)
                 frozen.append(churn(before[still], run.ids[still]))
+            k = len(run.snapshot.segments) if run.snapshot else 0
+            score.curve.append((done, k, adjusted_rand(stream.persona, run.ids), moved))
             before = run.ids.copy()
             if newborn is None:
                 run.touched[:] = False
@@ -149,29 +167,38 @@ def stage(run: Run, name: str, updates: int, settle: int, newborn: int | None = 
     score.frozen_churn = float(np.mean(frozen)) if frozen else 0.0
     score.changes = run.changes[first_change:]
     score.published = run.published - first_version
-    score.tick_ms = float(np.mean(run.tick_ms[first_tick:]))
-    score.slowest_ms = max(run.tick_ms[first_tick:])
-    score.assign_us = 1e6 * run.assign_s / max(1, run.assigned)
-    _judge(run, score)
+    time_of(run, score, first_tick)
+    judge(run, score, stream.persona)
     return score
 
 
-def _judge(run: Run, score: Score) -> None:
-    """Quality at the end of a stage, against the personas and against batch k-means."""
-    snapshot, truth = run.snapshot, run.stream.persona
+def time_of(run: Run, score: Score, first_tick: int = 0) -> None:
+    """CPU times of the run, from a tick on."""
+    ticks = run.tick_ms[first_tick:]
+    score.tick_ms, score.slowest_ms = float(np.mean(ticks)), max(ticks)
+    score.assign_us = 1e6 * run.assign_s / max(1, run.assigned)
+
+
+def judge(run: Run, score: Score, truth: Ints | None) -> None:
+    """Quality now: against batch k-means, and against the personas if they are known."""
+    snapshot = run.snapshot
     if snapshot is None:
         return
     rng = np.random.default_rng(run.trainer.seed)
-    Z = snapshot.scaled(run.X)
+    seen = ~np.isnan(run.X).all(axis=1)
+    Z = snapshot.scaled(run.X[seen])
     found = partition(Z, snapshot.centroids)
     score.k, score.natural = found.k, snapshot.natural
-    score.ari = adjusted_rand(truth, run.ids)
-    score.ari_stateless = adjusted_rand(truth, found.labels)
     score.silhouette = silhouette(Z, found.centroids, found.labels)
     same_k = best_of(Z, found.k, STARTS, rng)
     polished = lloyd(Z, found.centroids, 100)
-    score.inertia = found.inertia / min(same_k.inertia, polished.inertia)
-    own = Space.of(run.X).project(run.X)
+    score.inertia = found.inertia / max(min(same_k.inertia, polished.inertia), 1e-12)
+    if truth is None:
+        return
+    truth = truth[seen]
+    score.ari = adjusted_rand(truth, run.ids[seen])
+    score.ari_stateless = adjusted_rand(truth, found.labels)
+    own = Space.of(run.X[seen]).project(run.X[seen])
     score.ari_batch = adjusted_rand(truth, best_of(own, score.personas, STARTS, rng).labels)
 
 
@@ -185,21 +212,23 @@ def evaluate(
     personas: int = 6,
     anisotropic: bool = False,
     separation: float = 1.0,
+    pace: Pace = PACE,
 ) -> list[Score]:
     """One stream before and (if the scenario has one) after its drift."""
     stream = PersonaStream(
         seed, customers, personas, scenario, anisotropic=anisotropic, separation=separation
     )
-    run = Run(stream, clusterer, seed)
+    run = Run(stream.features, customers, clusterer, seed)
     first = stream.first()
-    for start in range(0, customers, TICK):
-        run.feed(first.customers[start : start + TICK], first.X[start : start + TICK])
-    scores = [stage(run, "before", updates, settle=min(50_000, updates // 2))]
+    for start in range(0, customers, pace.tick):
+        end = start + pace.tick
+        run.feed(first.customers[start:end], first.X[start:end])
+    scores = [stage(run, stream, "before", updates, min(50_000, updates // 2), pace=pace)]
     if scenario != "still":
         mover = best_f1(stream.persona, run.ids, 1)[1]
         stream.drift()
         newborn = int(stream.persona.max()) if scenario in ("birth", "split", "market") else None
-        scores.append(stage(run, scenario, after, settle=after // 2, newborn=newborn))
+        scores.append(stage(run, stream, scenario, after, after // 2, newborn, pace))
         if scenario in ("move", "glide", "market"):
             scores[-1].kept = best_f1(stream.persona, run.ids, 1)[1] == mover
     return scores
