@@ -94,19 +94,20 @@ def rate(
         raise RuntimeError(f"{contestant.name} failed:\n{done.stderr.decode()[-2000:]}")
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if contestant.prefix:
-        written = counted(client, contestant.prefix)
+        written = taken_away(client, contestant.prefix)
         if written < count or (count == events and written != count):
             raise RuntimeError(f"{contestant.name} counted {written} of {count} events")
     return float(figures["events"] / figures["seconds"])
 
 
-def counted(client: redis.Redis, prefix: str) -> int:
-    """Sum of `events` over the hashes of one contestant."""
+def taken_away(client: redis.Redis, prefix: str) -> int:
+    """Sum of `events` over the hashes of one contestant, which are removed."""
     found: list[Any] = list(client.scan_iter(f"{prefix}:*", count=5_000))
     pipe = client.pipeline(transaction=False)
     for key in found:
         pipe.hget(key, "events")
-    return sum(int(value) for value in pipe.execute())
+        pipe.unlink(key)
+    return sum(int(value) for value in pipe.execute()[::2])
 
 
 def _command(contestant: Contestant, python: str, settings: Settings, events: int) -> list[str]:

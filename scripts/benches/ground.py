@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -17,6 +18,7 @@ from typing import Any
 import psutil
 import redis
 
+from scripts.benches.costs import counters, per_event
 from stream import admin
 from stream.local import EmbeddedBroker, EmbeddedRedis, Server
 from stream.settings import Settings
@@ -30,6 +32,12 @@ from tests.servers import ApacheKafka
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOOP = Path(__file__).with_name("noop.py")
 
+
+#: Events and customers that a first model is learned from.
+_LESSON, _PUPILS = 20_000, 4_000
+_LESSON_SECONDS = 120.0
+#: Workers look for a newer model once a second.
+_TAKEN_UP_SECONDS = 2.0
 
 #: Brokers that a figure can be measured on.
 BROKERS: dict[str, type[Server]] = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
@@ -112,30 +120,56 @@ def applied(client: redis.Redis, partitions: int) -> int:
     return sum(int(value) for row in pipe.execute() for value in row if value)
 
 
-def drain_rate(
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """How a backlog was worked off, from its first applied batch to its last."""
+
+    events_per_second: float
+    per_event: dict[str, float]
+
+
+def drain(
     client: redis.Redis,
     process: subprocess.Popen[bytes],
     partitions: int,
     total: int,
-    limit_seconds: float = 300.0,
     before: int = 0,
-) -> float:
-    """Events per second from the first applied batch to the last.
-
-    `before` events were applied earlier; with them it is `total` in the end.
-    """
+    limit_seconds: float = 300.0,
+) -> Drained:
+    """Wait until `total` events are applied, of which `before` were when the worker began."""
     deadline = time.monotonic() + limit_seconds
-    first: tuple[float, int] | None = None
+    first: tuple[float, int, dict[str, float]] | None = None
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the worker ended with {process.returncode}")
         now, done = time.perf_counter(), applied(client, partitions)
         if first is None and done > before:
-            first = (now, done)
+            first = (now, done, counters(client, process.pid))
         if first is not None and done >= total:
-            return (done - first[1]) / (now - first[0])
+            begun, already, counted = first
+            events = max(done - already, 1)
+            costs = per_event(counted, counters(client, process.pid), events)
+            return Drained((done - already) / (now - begun or 1.0), costs)
         time.sleep(0.02)
     raise TimeoutError(f"{applied(client, partitions)} of {total} events in {limit_seconds} s")
+
+
+def teach(settings: Settings, client: redis.Redis, seed: int) -> int:
+    """Let a small shop's events lead to a first model; how many there were.
+
+    Without a model customers are not compared with centroids, and in no segment: cheaper than
+    what a worker does on any other day.
+    """
+    fill(settings, _LESSON, _PUPILS, seed)
+    with worker(settings) as process:
+        drain(client, process, settings.partitions, _LESSON)
+        deadline = time.monotonic() + _LESSON_SECONDS
+        while not client.hexists(keys.MODEL, "version"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no model came in {_LESSON_SECONDS:.0f} s")
+            time.sleep(0.1)
+        time.sleep(_TAKEN_UP_SECONDS)
+    return applied(client, settings.partitions)
 
 
 def machine(python: str = sys.executable) -> dict[str, Any]:

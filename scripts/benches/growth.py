@@ -3,12 +3,12 @@
 import time
 from typing import Any
 
-from scripts.benches.costs import counters, per_event
-from scripts.benches.ground import drain_rate, fill, worker
+from scripts.benches.ground import drain, fill, worker
 from scripts.benches.grown import Grown, bytes_per_customer
 
 #: Customers that are active in the measurement where only the store grows.
 _ACTIVE = 10_000
+_LIMIT_SECONDS = 600.0
 
 
 def growth(there: Grown, events: int) -> dict[str, Any]:
@@ -37,11 +37,10 @@ def _backlog(there: Grown, events: int, customers: int, seed: int) -> dict[str, 
     # What Redis has to do after the load, such as writing its file anew, is not measured.
     time.sleep(2.0)
     before = there.events
-    with worker(there.settings) as process:
-        begun = counters(there.client, process.pid)
-        rate = drain_rate(
-            there.client, process, there.settings.partitions, before + events, before=before
-        )
-        costs = per_event(begun, counters(there.client, process.pid), events)
     there.events = before + events
-    return {"events": events, "events_per_second": round(rate), "per_event": costs}
+    with worker(there.settings) as process:
+        done = drain(
+            there.client, process, there.settings.partitions, there.events, before, _LIMIT_SECONDS
+        )
+    return {"events": events, "events_per_second": round(done.events_per_second),
+            "per_event": done.per_event}  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from scripts.benches.ground import drain_rate, fill, ground, worker
+from scripts.benches.ground import drain, fill, ground, teach, worker
 from scripts.benches.quantiles import quantiles
 from stream.store import connect, keys
 from stream.store.reader import Reader
@@ -25,9 +25,10 @@ def reading(customers: int, seed: int, samples: int, on: str) -> dict[str, Any]:
     """
     draw = random.Random(seed)
     with ground(on) as (settings, client):
+        taught = teach(settings, client, seed + 1)
         fill(settings, 5 * customers, customers, seed)
         with worker(settings) as process:
-            drain_rate(client, process, settings.partitions, 5 * customers)
+            drain(client, process, settings.partitions, taught + 5 * customers, taught)
         names = copy_for_get(client)
         with Reader(settings) as reader:
             bare: Any = connect.client(settings, timeout_seconds=_TIMEOUT_SECONDS)
@@ -50,7 +51,7 @@ def reading(customers: int, seed: int, samples: int, on: str) -> dict[str, Any]:
 
 
 def copy_for_get(client: redis.Redis) -> list[str]:
-    """Names of the customers that are in a segment; their segments are there for GET as well."""
+    """Names of the customers; the text of their segments is there for GET as well."""
     prefix = keys.CUSTOMER_PREFIX
     names = [key.decode()[len(prefix) :] for key in client.scan_iter(prefix + "*", count=5_000)]
     pipe = client.pipeline(transaction=False)
@@ -60,8 +61,7 @@ def copy_for_get(client: redis.Redis) -> list[str]:
     for name, text in segments.items():
         pipe.set(_GET_PREFIX + name, text or b"")
     pipe.execute()
-    inside = sorted(name for name, text in segments.items() if text)
-    return inside or sorted(names)
+    return sorted(names)
 
 
 def compared(took: dict[str, list[float]]) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Backlog → Redis: one worker against other ways to read the same topics, in the same run."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.benches.contest import CONTESTANTS, SAME_JOB, absent, rate
-from scripts.benches.ground import drain_rate, fill, ground, worker
+from scripts.benches.ground import drain, fill, ground, teach, worker
 
 WORKER = "Agos worker"
+#: Added to the seed of the events that a first model is learned from.
+_TEACHER = 500
 
 
 def throughput(
@@ -18,22 +20,22 @@ def throughput(
     Who begins changes from run to run, so that no one always has the warm or the tired machine.
     """
     missing = {c.name: why for c in CONTESTANTS if (why := absent(c, python, on))}
-    took_part = [c for c in CONTESTANTS if c.name not in missing]
-    rates: dict[str, list[float]] = {WORKER: [], **{c.name: [] for c in took_part}}
+    took_part = {c.name: c for c in CONTESTANTS if c.name not in missing}
+    rates: dict[str, list[float]] = {name: [] for name in (WORKER, *took_part)}
+    costs: list[dict[str, float]] = []
     for run in range(repeats):
         with ground(on) as (settings, client):
+            before = teach(settings, client, seed + run + _TEACHER)
             fill(settings, events, customers, seed + run)
-
-            def ours(settings: Any = settings, client: Any = client) -> float:
-                with worker(settings) as process:
-                    return drain_rate(client, process, settings.partitions, events)
-
-            turns: dict[str, Callable[[], float]] = {WORKER: ours}
-            for c in took_part:
-                turns[c.name] = lambda c=c, s=settings, r=client: rate(c, python, s, r, events)
-            for name in rotated(list(turns), run):
-                client.flushall()
-                rates[name].append(turns[name]())
+            total = before + events
+            for name in rotated(list(rates), run):
+                if name == WORKER:
+                    with worker(settings) as process:
+                        done = drain(client, process, settings.partitions, total, before)
+                    rates[name].append(done.events_per_second)
+                    costs.append(done.per_event)
+                else:
+                    rates[name].append(rate(took_part[name], python, settings, client, total))
                 print(f"  {name}: {rates[name][-1]:,.0f} events/s", flush=True)
     return {
         "broker": on,
@@ -41,6 +43,7 @@ def throughput(
         "customers": customers,
         "seeds": [seed + run for run in range(repeats)],
         **compared(rates),
+        "worker_per_event": costs,
         "missing": missing,
     }
 

@@ -1,0 +1,140 @@
+"""The collector on one core beside a bare uvicorn that reads the body and returns 200.
+
+The server has one core to itself; the sender and the embedded broker share the other. Where
+these are the slower part, `per_core` says what the server's core would do: its CPU per request.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from stream.admin import create
+from stream.local import EmbeddedBroker, EmbeddedRedis, Process, free_port
+from stream.settings import Settings
+
+_KEY = "key-of-the-bench"
+_SECONDS = 5.0
+_WARM_SECONDS = 1.0
+_BATCH = 250
+#: Name → events per request, connections.
+_RUNS: Mapping[str, tuple[int, int]] = {"single": (1, 128), "batched": (_BATCH, 8)}
+_ANSWER = b'{"success":true}'
+_BARE = "import uvicorn; from scripts.benches.collect import bare; " + (
+    "uvicorn.run(bare, port={port}, access_log=False, log_level='error')"
+)
+_COLLECTOR = (
+    "import sys; from stream.collect.app import serve; from stream.settings import load; "
+    "sys.exit(serve(load()))"
+)
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """What uvicorn can do at most."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body", False):
+        pass
+    headers = [(b"content-length", str(len(_ANSWER)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": _ANSWER})
+
+
+def collect(repeats: int = 3, seconds: float = _SECONDS) -> dict[str, Any]:
+    """Requests and events a second; the best of `repeats` runs of each."""
+    figures: dict[str, Any] = {}
+    with EmbeddedBroker() as broker, EmbeddedRedis() as redis:
+        create(Settings(kafka=broker.address))
+        _pin(broker.process.pid, 1)
+        _pin(redis.process.pid, 1)
+        for name, settings in {
+            "bare uvicorn": None,
+            "collector": {"AGOS_KAFKA": broker.address, "AGOS_REDIS": redis.address},
+        }.items():
+            figures[name] = {
+                run: max(
+                    (_measured(settings, *shape, seconds) for _ in range(repeats)),
+                    key=lambda found: found["events_per_core_s"],
+                )
+                for run, shape in _RUNS.items()
+            }
+    return figures
+
+
+def _measured(
+    settings: Mapping[str, str] | None, batch: int, connections: int, seconds: float
+) -> dict[str, Any]:
+    port = free_port()
+    code = _BARE.format(port=port) if settings is None else _COLLECTOR
+    environment = {
+        "AGOS_COLLECTOR": f"127.0.0.1:{port}", "AGOS_WRITE_KEYS": _KEY, **(settings or {}),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="agos-bench-") as directory:
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        server = Process("server", command, Path(directory, "log"), environment)
+        server.start()
+        try:
+            _pin(server.pid, 0)
+            server.wait_until(lambda: _answers(port), 30)
+            _load(port, batch, connections, _WARM_SECONDS)
+            before = _cpu_seconds(server.pid)
+            found = _load(port, batch, connections, seconds)
+            used = _cpu_seconds(server.pid) - before
+        finally:
+            server.stop()
+    if found["wrong"]:
+        raise RuntimeError(f"{found['wrong']} requests were not answered with 200")
+    return {
+        "requests_per_s": round(found["requests"] / found["seconds"]),
+        "events_per_s": round(found["events"] / found["seconds"]),
+        "cpu_us_per_request": round(1e6 * used / found["requests"], 1),
+        "events_per_core_s": round(found["events"] / used),
+        "core_used": round(used / found["seconds"], 2),
+        "p50_ms": round(found["p50_ms"], 2),
+        "p99_ms": round(found["p99_ms"], 2),
+    }
+
+
+def _load(port: int, batch: int, connections: int, seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-W", "ignore", "-m", "scripts.benches.collect_load"]
+    arguments = [f"127.0.0.1:{port}", _KEY, str(batch), str(connections), str(seconds)]
+    done = subprocess.run(
+        [*command, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: _pin(0, 1),
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _pin(pid: int, core: int) -> None:
+    """To one core, where the system can and there is another."""
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(pid, {core})
+
+
+if __name__ == "__main__":
+    print(json.dumps(collect(), indent=2))
