@@ -34,7 +34,7 @@ def browser_routes(keyring: Keyring) -> list[BaseRoute]:
 
 
 def _answer(request: Request, keyring: Keyring, key: str | None, build: Any) -> Response:
-    allowed = keyring.origins()
+    allowed = keyring.origins
     if request.method == "OPTIONS":
         return _response(204, None, preflight(request.scope, allowed))
     headers = cors(request.scope, allowed)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
+import re2
 
 from stream.collect.body import MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from stream.collect.refusal import Refusal, invalid, too_large
+from stream.collect.times import to_ms
 
 KINDS = ("track", "page", "screen", "identify", "group", "alias")
 BATCH = "batch"
@@ -26,12 +29,20 @@ ROUTES: Mapping[str, str] = {
 }
 
 Text = str | int | float | None
-#: PHP writes an empty dictionary as an empty list.
-Dictionary = dict[str, Any] | list[Any] | None
+Time = datetime | int | float | None
+_NOTHING = msgspec.Raw(b"")
+#: An object with nothing in it.
+EMPTY = msgspec.Raw(b"{}")
+_BRACE, _BRACKET = b"{"[0], b"["[0]
+#: Numbers that may be out of a float's range, which raw JSON is not checked for.
+_SUSPICIOUS = re2.compile(rb"\d[eE]\+?\d{3}|\d{300}")
 
 
 class Call(msgspec.Struct, gc=False, rename="camel"):
-    """One call as clients send it; what is not named here is ignored."""
+    """One call as clients send it; what is not named here is ignored.
+
+    Dictionaries stay raw JSON: most of them go on as they are.
+    """
 
     type: str | None = None
     action: str | None = None
@@ -43,18 +54,26 @@ class Call(msgspec.Struct, gc=False, rename="camel"):
     event: str | None = None
     name: str | None = None
     category: str | None = None
-    properties: Dictionary = None
-    traits: Dictionary = None
-    context: Dictionary = None
+    properties: msgspec.Raw = _NOTHING
+    traits: msgspec.Raw = _NOTHING
+    context: msgspec.Raw = _NOTHING
+    timestamp: Time = None
+    original_timestamp: Time = None
+    sent_at: Time = None
+    write_key: str | None = None
+
+
+class _LenientCall(Call, gc=False, rename="camel"):
+    """The same with times that only `times.to_ms` understands, or nobody."""
+
     timestamp: Any = None
     original_timestamp: Any = None
     sent_at: Any = None
-    write_key: str | None = None
 
 
 class _Envelope(msgspec.Struct, gc=False, rename="camel"):
     batch: list[msgspec.Raw]
-    context: Dictionary = None
+    context: msgspec.Raw = _NOTHING
     sent_at: Any = None
     write_key: str | None = None
 
@@ -65,11 +84,14 @@ class Request:
 
     calls: list[Call]
     write_key: str | None
-    sent_at: Any
+    #: Epoch ms of the device's clock; None where it does not say.
+    sent_ms: int | None
 
 
 _read_call = msgspec.json.Decoder(Call).decode
+_read_lenient_call = msgspec.json.Decoder(_LenientCall).decode
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
+_read_any = msgspec.json.Decoder().decode
 
 
 def read_request(kind: str, body: bytes) -> Request:
@@ -80,12 +102,13 @@ def read_request(kind: str, body: bytes) -> Request:
     Refusal
         400 or 413; for a batch with the place of the first event that is wrong.
     """
+    _check_text(body)
     if kind != BATCH:
         if len(body) > MAX_EVENT_BYTES:
             raise too_large(f"the event is larger than {MAX_EVENT_BYTES} bytes")
-        call: Call = _decoded(_read_call, body)
+        call = _read(body)
         call.type = kind
-        return Request([call], call.write_key, call.sent_at)
+        return Request([call], call.write_key, None)
     envelope: _Envelope = _decoded(_read_envelope, body)
     if len(envelope.batch) > MAX_BATCH_EVENTS:
         raise too_large(f"the batch has more than {MAX_BATCH_EVENTS} events")
@@ -93,22 +116,42 @@ def read_request(kind: str, body: bytes) -> Request:
     common = dictionary(envelope.context, "context")
     if common:
         for call in calls:
-            call.context = {**common, **dictionary(call.context, "context")}
+            call.context = as_raw({**common, **dictionary(call.context, "context")})
     key = envelope.write_key or (calls[0].write_key if calls else None)
-    return Request(calls, key, envelope.sent_at)
+    return Request(calls, key, to_ms(envelope.sent_at))
+
+
+def _check_text(body: bytes) -> None:
+    """What raw JSON is not checked for while it is read: its encoding and its numbers."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise _no_json() from None
+    if _SUSPICIOUS.search(body):
+        _decoded(_read_any, body)
 
 
 def _batched(place: int, raw: msgspec.Raw) -> Call:
     if len(memoryview(raw)) > MAX_EVENT_BYTES:
         raise too_large(f"batch[{place}] is larger than {MAX_EVENT_BYTES} bytes")
     try:
-        call: Call = _decoded(_read_call, raw)
+        call = _read(raw)
     except Refusal as refusal:
         raise invalid(f"batch[{place}]: {refusal.message}") from None
-    call.type = call.type or call.action
+    if call.type is None:
+        call.type = call.action
     if call.type not in KINDS:
         raise invalid(f"batch[{place}].type: expected one of {', '.join(KINDS)}")
     return call
+
+
+def _read(body: bytes | msgspec.Raw) -> Call:
+    try:
+        return _read_call(body)
+    except (msgspec.DecodeError, RecursionError):
+        call: Call = _decoded(_read_lenient_call, body)
+        return call
 
 
 def _decoded(decode: Any, body: Any) -> Any:
@@ -117,29 +160,47 @@ def _decoded(decode: Any, body: Any) -> Any:
     except msgspec.ValidationError as error:
         raise invalid(_without_content(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise invalid("the body is no JSON object in UTF-8") from None
+        raise _no_json() from None
     except RecursionError:
         raise invalid("the body is nested too deeply") from None
 
 
+def _no_json() -> Refusal:
+    return invalid("the body is no JSON object in UTF-8")
+
+
 def _without_content(sentence: str) -> str:
     """msgspec names types and the path; keys of the client's own show as `[...]` in it."""
-    return sentence if len(sentence) < 200 and "`key`" not in sentence else "unexpected type"
+    return sentence if len(sentence) < 200 else "unexpected type"
 
 
-def dictionary(value: Dictionary, name: str) -> dict[str, Any]:
-    """`value`, or an empty one for null and the empty list.
+def raw_object(raw: msgspec.Raw, name: str) -> msgspec.Raw:
+    """JSON of an object; of the empty one for nothing, null and PHP's empty list.
 
     Raises
     ------
     Refusal
-        400 for a list with something in it.
+        400 for anything else.
     """
-    if not value:
-        return {}
-    if isinstance(value, list):
-        raise invalid(f"{name}: expected an object, not a list")
-    return value
+    text = memoryview(raw)
+    if not text or bytes(text[:5]) == b"null":
+        return EMPTY
+    if text[0] == _BRACE:
+        return raw
+    if not _read_any(raw) and text[0] == _BRACKET:
+        return EMPTY
+    raise invalid(f"{name}: expected an object")
+
+
+def dictionary(raw: msgspec.Raw, name: str) -> dict[str, Any]:
+    """Content of `raw_object`."""
+    found: dict[str, Any] = _read_any(raw_object(raw, name))
+    return found
+
+
+def as_raw(content: dict[str, Any]) -> msgspec.Raw:
+    """JSON of `content`."""
+    return msgspec.Raw(msgspec.json.encode(content))
 
 
 def identifier(value: Text) -> str:

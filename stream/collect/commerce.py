@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from stream.collect.calls import identifier
@@ -25,6 +26,7 @@ _MAX_TEXT = 256
 _MAX_ITEMS = 1_000
 
 
+@lru_cache(maxsize=4096)
 def sign_of(event: str) -> int:
     """+1 for an order, -1 for a refund or cancellation, 0 for any other event."""
     return SIGNS.get(event.strip().lower().replace("_", " "), 0)

@@ -3,7 +3,7 @@
 from collections.abc import Set
 from typing import Any
 
-from stream.collect.calls import Call
+from stream.collect.calls import Call, dictionary
 
 
 def denied(call: Call, categories: Set[str]) -> bool:
@@ -12,7 +12,7 @@ def denied(call: Call, categories: Set[str]) -> bool:
     Segment: `context.consent.categoryPreferences`, category → whether allowed. RudderStack:
     `context.consentManagement.deniedConsentIds`. What is not mentioned is not refused.
     """
-    context = call.context if isinstance(call.context, dict) else {}
+    context = dictionary(call.context, "context")
     preferences = _inner(context, "consent", "categoryPreferences")
     if isinstance(preferences, dict) and any(preferences.get(c) is False for c in categories):
         return True

@@ -108,6 +108,8 @@ class Keyring:
         self._stamp = 0
         self._sources: Mapping[bytes, Source] = {}
         self._admin: frozenset[bytes] = frozenset()
+        #: Websites that some key may be used from; None: any.
+        self.origins: frozenset[str] | None = None
         if self._path is None:
             plain = [key.strip() for key in text.split(",") if key.strip()]
             self._sources = {digest(key): Source(_DEFAULT_SOURCE) for key in plain}
@@ -131,15 +133,6 @@ class Keyring:
     def is_admin(self, token: str) -> bool:
         """Whether this is a token for the routes that read and delete customers."""
         return digest(token) in self._admin
-
-    def origins(self) -> frozenset[str] | None:
-        """Websites that some key may be used from; None: any."""
-        allowed: set[str] = set()
-        for source in self._sources.values():
-            if source.origins is None:
-                return None
-            allowed |= source.origins
-        return frozenset(allowed)
 
     def refresh(self) -> bool:
         """Take up the file if it has changed; whether it was taken up.
@@ -167,6 +160,7 @@ class Keyring:
         self._stamp = stamp
         self._sources = {bytes.fromhex(line.sha256): _source(line) for line in found.keys}
         self._admin = frozenset(bytes.fromhex(line) for line in found.admin)
+        self.origins = _union([source.origins for source in self._sources.values()])
         return True
 
 
@@ -181,6 +175,15 @@ def new_key(source: str) -> tuple[str, str]:
     made = datetime.now(UTC).date().isoformat()
     line = f"- {{source: {source}, sha256: {digest(key).hex()}}}  # made {made}"
     return key, line
+
+
+def _union(all_of: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+    found: frozenset[str] = frozenset()
+    for some in all_of:
+        if some is None:
+            return None
+        found |= some
+    return found
 
 
 def _source(line: SourceLine) -> Source:

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
-from stream.collect.calls import Call, dictionary, identifier
+from stream.collect.calls import Call, as_raw, dictionary, identifier, raw_object
 from stream.collect.commerce import purchase_fields, sign_of
 from stream.collect.refusal import invalid
 from stream.collect.times import happened_ms, to_ms
@@ -20,14 +21,14 @@ from stream.collect.traits import flat_traits, group_traits
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
 
 MAX_ID = 256
+_HALF = 2**63
 #: Names of interactions that have none of their own.
 _VIEWS = {"page": "Page Viewed", "screen": "Screen Viewed"}
 
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, gc=False):
     """What goes to Kafka for one call."""
 
     topic: str
@@ -36,6 +37,20 @@ class Record:
     #: The same for the same event sent again, different for any other: 64 bits, signed.
     identity: int
     name: str
+
+
+class _Interaction(msgspec.Struct, gc=False):
+    """An interaction on its way: dictionaries go through as the client wrote them."""
+
+    event_id: str
+    customer_id: str
+    timestamp: int
+    name: str
+    properties: msgspec.Raw
+    context: msgspec.Raw
+    type: str | None
+    source: str
+    anonymous_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(slots=True)
@@ -51,7 +66,7 @@ class Mapper:
     currency: str
     counts: Counter[str] = field(default_factory=Counter)
 
-    def record(self, call: Call, sent_at: Any, received_ms: int, source: str) -> Record:
+    def record(self, call: Call, sent_ms: int | None, received_ms: int, source: str) -> Record:
         """Record of one call.
 
         Raises
@@ -62,41 +77,42 @@ class Mapper:
         customer_id, anonymous_id = _who(call)
         message_id = identifier(call.message_id)
         event_id = _short(message_id) if message_id else str(uuid4())
-        head: dict[str, Any] = {
-            "event_id": event_id,
-            "customer_id": customer_id,
-            "timestamp": _when(call, sent_at, received_ms),
-        }
-        topic, body = self._body(call, customer_id, event_id)
-        tail = {"type": call.type, "source": source}
-        if anonymous_id and anonymous_id != customer_id:
-            tail["anonymous_id"] = anonymous_id
+        at_ms = _when(call, sent_ms, received_ms)
         key = customer_id.encode()
-        name = body.get("name", "") or call.event or ""
-        return Record(topic, key, _encode(head | body | tail), identity_of(key, event_id), name)
+        identity = identity_of(key, event_id)
+        named = anonymous_id if anonymous_id and anonymous_id != customer_id else msgspec.UNSET
+        found = self._fields(call, customer_id, event_id)
+        if found is None:
+            view = _Interaction(
+                event_id, customer_id, at_ms, *_interaction(call), call.type, source, named
+            )
+            return Record(INTERACTIONS, key, _encode(view), identity, view.name)
+        topic, fields = found
+        record = {"event_id": event_id, "customer_id": customer_id, "timestamp": at_ms, **fields}
+        record |= {"type": call.type, "source": source}
+        if named is not msgspec.UNSET:
+            record["anonymous_id"] = named
+        return Record(topic, key, _encode(record), identity, call.event or "")
 
-    def _body(self, call: Call, customer_id: str, event_id: str) -> tuple[str, dict[str, Any]]:
+    def _fields(
+        self, call: Call, customer_id: str, event_id: str
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Topic and fields of what is no interaction."""
         if call.type == "track":
-            return self._track(call, event_id)
+            return self._order(call, event_id)
         if call.type in _VIEWS:
-            return INTERACTIONS, _view(call)
+            return None
         if call.type == "alias":
             return PROFILES, {"traits": {}, "previous_id": _previous(call, customer_id)}
         return PROFILES, {"traits": self._traits(call)}
 
-    def _track(self, call: Call, event_id: str) -> tuple[str, dict[str, Any]]:
-        if not call.event or not call.event.strip():
-            raise invalid("event: expected the event's name")
-        if len(call.event) > MAX_ID:
-            raise invalid(f"event: expected at most {MAX_ID} characters")
+    def _order(self, call: Call, event_id: str) -> tuple[str, dict[str, Any]] | None:
+        sign = sign_of(call.event) if call.event else 0
+        if not sign:
+            return None
         properties = dictionary(call.properties, "properties")
-        sign = sign_of(call.event)
-        if sign:
-            fields = purchase_fields(sign, properties, event_id, self.currency)
-            if fields is not None:
-                return PURCHASES, fields
-        context = dictionary(call.context, "context")
-        return INTERACTIONS, {"name": call.event, "properties": properties, "context": context}
+        fields = purchase_fields(sign, properties, event_id, self.currency)
+        return None if fields is None else (PURCHASES, fields)
 
     def _traits(self, call: Call) -> dict[str, Any]:
         traits = dictionary(call.traits, "traits")
@@ -114,9 +130,8 @@ class Mapper:
 
 
 def identity_of(key: bytes, event_id: str) -> int:
-    """64 bits of BLAKE2b of the customer and its event's id: event ids are unique per customer."""
-    digest = hashlib.blake2b(key + b"\0" + event_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
+    """64 bits of XXH3 of the customer and its event's id: event ids are unique per customer."""
+    return xxh3_64_intdigest(b"%b\0%b" % (key, event_id.encode())) - _HALF
 
 
 def _who(call: Call) -> tuple[str, str]:
@@ -133,26 +148,37 @@ def _who(call: Call) -> tuple[str, str]:
     return customer_id, anonymous_id
 
 
-def _when(call: Call, sent_at: Any, received_ms: int) -> int:
+def _when(call: Call, sent_ms: int | None, received_ms: int) -> int:
     # RudderStack's SDKs send both: `timestamp` is then what the caller gave.
     given = call.timestamp if call.timestamp is not None else call.original_timestamp
     original_ms = to_ms(given)
     if original_ms is None and given not in (None, ""):
         raise invalid("timestamp: expected RFC 3339, or epoch milliseconds as a number")
-    sent_ms = to_ms(call.sent_at if call.sent_at is not None else sent_at)
+    if call.sent_at is not None:
+        sent_ms = to_ms(call.sent_at)
     return happened_ms(original_ms, sent_ms, received_ms)
 
 
-def _view(call: Call) -> dict[str, Any]:
-    properties = dictionary(call.properties, "properties")
-    for name, value in (("name", call.name), ("category", call.category)):
-        if value:
-            properties = {**properties, name: value}
-    return {
-        "name": _VIEWS[call.type or ""],
-        "properties": properties,
-        "context": dictionary(call.context, "context"),
-    }
+def _interaction(call: Call) -> tuple[str, msgspec.Raw, msgspec.Raw]:
+    """Name, properties and context."""
+    properties, context = (
+        raw_object(call.properties, "properties"),
+        raw_object(call.context, "context"),
+    )
+    if call.type == "track":
+        return _event_name(call.event), properties, context
+    own = {name: v for name, v in (("name", call.name), ("category", call.category)) if v}
+    if own:
+        properties = as_raw({**dictionary(properties, "properties"), **own})
+    return _VIEWS[call.type or ""], properties, context
+
+
+def _event_name(name: str | None) -> str:
+    if not name or not name.strip():
+        raise invalid("event: expected the event's name")
+    if len(name) > MAX_ID:
+        raise invalid(f"event: expected at most {MAX_ID} characters")
+    return name
 
 
 def _previous(call: Call, customer_id: str) -> str:

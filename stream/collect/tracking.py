@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.routing import BaseRoute, Match
-
 from stream.collect.answers import SUCCESS, answer, cors, header, preflight, refuse
 from stream.collect.body import read_body
 from stream.collect.calls import METRICS, ROUTES, Call, read_request
@@ -26,7 +24,7 @@ _BASIC = b"basic "
 _INTERNAL = Refusal(500, "internal", "an error of the collector; the events were not taken")
 
 
-class Tracking(BaseRoute):
+class Tracking:
     """All routes of the tracking API."""
 
     def __init__(self, keyring: Keyring, mapper: Mapper) -> None:
@@ -41,16 +39,8 @@ class Tracking(BaseRoute):
         """Traits that were too long or too many."""
         return self._mapper.counts["traits_left_out"]
 
-    def matches(self, scope: Any) -> tuple[Match, Any]:
-        if scope["type"] == "http" and kind_of(scope["path"]) is not None:
-            return Match.FULL, {}
-        return Match.NONE, {}
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-        raise NotImplementedError("the tracking routes have no names")
-
-    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        allowed = self._keyring.origins()
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        allowed = self._keyring.origins
         if scope["method"] == "OPTIONS":
             await answer(send, 204, headers=preflight(scope, allowed))
             return
@@ -83,12 +73,12 @@ class Tracking(BaseRoute):
         request = read_request(kind, body)
         if source is None:
             source = self._keyring.find(request.write_key, received_ms / 1000)
-        records = self._records(request.calls, request.sent_at, received_ms, source)
+        records = self._records(request.calls, request.sent_ms, received_ms, source)
         if records:
             await gate.put(records)
 
     def _records(
-        self, calls: Sequence[Call], sent_at: Any, received_ms: int, source: Source
+        self, calls: Sequence[Call], sent_ms: int | None, received_ms: int, source: Source
     ) -> list[Record]:
         source.take(len(calls), received_ms / 1000)
         record, single = self._mapper.record, len(calls) == 1
@@ -98,7 +88,7 @@ class Tracking(BaseRoute):
                 self.counts["without_consent"] += 1
                 continue
             try:
-                records.append(record(call, sent_at, received_ms, source.name))
+                records.append(record(call, sent_ms, received_ms, source.name))
             except Refusal as refusal:
                 if single:
                     raise

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from aiokafka.errors import KafkaError
-from fastapi import FastAPI
 from pydantic import SecretStr
 
-from stream.collect.app import collector
+from stream.collect.app import Collector, collector
 from stream.settings import Settings
 from stream.topics import partition_of
 
@@ -92,7 +91,7 @@ class FakeKafka:
 class Site:
     """Sends requests to a collector."""
 
-    def __init__(self, app: FastAPI, kafka: FakeKafka) -> None:
+    def __init__(self, app: Collector, kafka: FakeKafka) -> None:
         self.app = app
         self.kafka = kafka
 
@@ -148,5 +147,5 @@ async def running(write_keys: str = KEY, **settings: Any) -> AsyncIterator[Site]
         return kafka
 
     app = collector(Settings(write_keys=SecretStr(write_keys), **settings), connect)
-    async with app.router.lifespan_context(app):
+    async with app.app.router.lifespan_context(app.app):
         yield Site(app, kafka)
