@@ -7,6 +7,10 @@ from typing import Any
 import psutil
 import redis
 
+from stream.store import keys
+
+_PAGE = 10_000
+
 Counters = Mapping[str, float]
 
 
@@ -32,3 +36,21 @@ def per_event(before: Counters, after: Counters, events: int) -> dict[str, float
         "redis_bytes_in": round(grown["redis_bytes_in"]),
         "redis_bytes_out": round(grown["redis_bytes_out"]),
     }
+
+
+def last_change(client: redis.Redis) -> str:
+    """Where the stream of changes ends now."""
+    newest: Any = client.xrevrange(keys.CHANGES, count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
+def changes_since(client: redis.Redis, position: str) -> int:
+    """Entries and exits behind `position`, of those that the stream still keeps."""
+    count = 0
+    while page := _page(client, position):
+        count, position = count + len(page), page[-1][0].decode()
+    return count
+
+
+def _page(client: redis.Redis, after: str) -> Any:
+    return client.xrange(keys.CHANGES, f"({after}", "+", count=_PAGE)

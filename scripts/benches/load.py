@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from stream.simulator import Simulator
 from stream.topics import partitions_of
 
-_TICK_SECONDS = 0.005
+_TICK_SECONDS = 0.01
 
 
 async def run(servers: str, partitions: int, rate: float, seconds: float, shop: Simulator) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.benches.contest import CONTESTANTS, SAME_JOB, absent, rate
+from scripts.benches.costs import changes_since, last_change
 from scripts.benches.ground import drain, fill, ground, teach, worker
 
 WORKER = "Agos worker"
@@ -23,6 +24,7 @@ def throughput(
     took_part = {c.name: c for c in CONTESTANTS if c.name not in missing}
     rates: dict[str, list[float]] = {name: [] for name in (WORKER, *took_part)}
     costs: list[dict[str, float]] = []
+    changes: list[float] = []
     for run in range(repeats):
         with ground(on) as (settings, client):
             before = teach(settings, client, seed + run + _TEACHER)
@@ -30,8 +32,10 @@ def throughput(
             total = before + events
             for name in rotated(list(rates), run):
                 if name == WORKER:
+                    position = last_change(client)
                     with worker(settings) as process:
                         done = drain(client, process, settings.partitions, total, before)
+                    changes.append(round(changes_since(client, position) / events, 3))
                     rates[name].append(done.events_per_second)
                     costs.append(done.per_event)
                 else:
@@ -44,6 +48,7 @@ def throughput(
         "seeds": [seed + run for run in range(repeats)],
         **compared(rates),
         "worker_per_event": costs,
+        "segment_changes_per_event": changes,
         "missing": missing,
     }
 
