@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import psutil
@@ -16,6 +16,7 @@ from stream import admin
 from stream.app import App, create_app
 from stream.definitions import DefinitionsFile
 from stream.errors import AgosError, StalledError
+from stream.gathering import Gathering
 from stream.pipeline import Pipeline, Place, recreated
 from stream.relay import Relay
 from stream.report import Report
@@ -31,8 +32,6 @@ from stream.transport import Batch, Consumer
 
 log = logging.getLogger(__name__)
 
-#: Batches that are decoded, computed or written at the same time.
-_IN_FLIGHT = 4
 _KAFKA_SECONDS = 20.0
 _SAMPLES = TP(MODEL_SAMPLES, 0)
 
@@ -69,8 +68,8 @@ class Crew:
         self.failure: BaseException | None = None
         self._described = ""
         self._model = ""
-        self._slots = asyncio.Semaphore(_IN_FLIGHT)
-        self._running: set[asyncio.Task[None]] = set()
+        self._gathering = Gathering(self._process, settings.batch)
+        self.app.room = self._gathering.room
         self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
         self._progress = _Progress()
@@ -123,26 +122,21 @@ class Crew:
 
     # -- agents ----------------------------------------------------------------------------
 
-    async def segmenter(self, batches: StreamT[Batch]) -> None:
-        """Event batches → states, segments, changes in Redis; partitions side by side."""
-        async for batch in batches:
-            await self._slots.acquire()
-            task = asyncio.create_task(self._process(batch))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+    async def segmenter(self, fetches: StreamT[list[Batch]]) -> None:
+        """Event batches → states, segments, changes in Redis; partitions together."""
+        async for batches in fetches:
+            self._gathering.add(batches)
 
-    async def _process(self, batch: Batch) -> None:
+    async def _process(self, group: Sequence[Batch]) -> None:
         try:
-            await self.pipeline.process(batch)
+            await self.pipeline.process(*group)
         except (KafkaError, TimeoutError) as error:
             if self.app.should_stop:
                 return
-            log.warning("Kafka: %r; the batch is read again", error)
-            await self._read_again([batch.partition])
+            log.warning("Kafka: %r; the batches are read again", error)
+            await self._read_again_quietly([batch.partition for batch in group])
         except Exception as error:
             self.fail(error)
-        finally:
-            self._slots.release()
 
     async def trainer(self, batches: StreamT[Batch]) -> None:
         """Sample batches → the panel that the model learns from."""
@@ -275,6 +269,15 @@ class Crew:
             log.warning("%d events wait, none applied for %.0f s", lag, stalled_seconds)
             await self._read_again(list(self.pipeline.segmenters))
 
+    async def _read_again_quietly(self, partitions: list[int]) -> None:
+        try:
+            await self._read_again(partitions)
+        except (KafkaError, TimeoutError) as error:
+            # The watch finds that nothing is applied, and tries again.
+            log.warning("Kafka: %r; partitions %s are not read on yet", error, partitions)
+        except Exception as error:
+            self.fail(error)
+
     async def _read_again(self, partitions: list[int]) -> None:
         for partition in partitions:
             if partition in self.pipeline.segmenters:
@@ -299,8 +302,7 @@ class Crew:
 
     async def finish(self) -> None:
         """Let what is in flight end, and close what is open."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=2.0)
+        await self._gathering.finish(timeout_seconds=2.0)
         for close in (self.report.leave, self.sender.close, self.store.close):
             try:
                 await close()
@@ -336,7 +338,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     app.agent(app.topic(*EVENT_TOPICS, acks=False), name="segmenter")(crew.segmenter)
     app.agent(app.topic(MODEL_SAMPLES, acks=False), name="trainer")(crew.trainer)
     loops: list[tuple[float, Step]] = [
-        (0.05, crew.copy_changes),
+        (0.1, crew.copy_changes),
         (0.25, crew.pipeline.send_samples),
         (5.0, crew.learn),
         (1.0, crew.refresh_model),
@@ -344,7 +346,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (2.0, crew.watch),
         (10.0, crew.check_topics),
         (1.0, crew.report.send),
-        (0.2, crew.review_idle),
+        (0.1, crew.review_idle),
         (0.5, crew.refresh_definitions),
         (0.25, crew.evaluate_due),
         (15.0, crew.clear_segments),

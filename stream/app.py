@@ -1,5 +1,6 @@
 """The Faust app, nothing else: settings become Faust's configuration."""
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -13,8 +14,8 @@ from stream.settings import Settings
 #: Given the assigned partitions of the batched topics, says from which offset to read each.
 Positions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 
-#: Batches that may wait between the fetcher and an agent, per topic.
-_BATCHES_WAITING = 8
+#: Fetches that may wait between the fetcher and an agent.
+_FETCHES_WAITING = 8
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
@@ -30,6 +31,8 @@ class App(faust.App):
     positions: Positions
     #: Seconds a fetch may wait at the broker for the next event.
     fetch_wait_seconds: float = 0.5
+    #: Set while the agents take more: until then nothing is taken out of the consumer.
+    room: asyncio.Event
 
     def _create_directories(self) -> None:
         pass
@@ -53,7 +56,7 @@ def create_app(settings: Settings) -> App:
         broker_max_poll_records=settings.batch,
         broker_commit_interval=60.0,
         producer_max_request_size=_MAX_REQUEST_BYTES,
-        stream_buffer_maxsize=_BATCHES_WAITING,
+        stream_buffer_maxsize=_FETCHES_WAITING,
         stream_wait_empty=False,
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from stream.customer import (
+from stream.columns import (
     KINDS,
     OTHER,
     Columns,
@@ -148,7 +148,7 @@ def columns(decoded: Decoded, index: dict[str, int], codes: CategoryCodes) -> Co
         code = codes.code
         found = np.fromiter((code(e.properties.get("category")) for e in events), np.uint32, count)
         which = np.flatnonzero(found)
-        return Columns(rows, at_ms, ids, adds, None, which, found[which])
+        return Columns(rows, at_ms, ids, adds, category_event=which, category_code=found[which])
     if decoded.topic == PURCHASES:
         total_minor = np.fromiter((event.total for event in events), np.int64, count)
         pairs = [
@@ -161,6 +161,6 @@ def columns(decoded: Decoded, index: dict[str, int], codes: CategoryCodes) -> Co
         which = np.array([i for i, _ in pairs], np.int64)
         found = np.array([code for _, code in pairs], np.uint32)
         adds = purchase_adds(total_minor)
-        return Columns(rows, at_ms, ids, adds, total_minor, which, found)
+        return Columns(rows, at_ms, ids, adds, np.arange(count), total_minor, which, found)
     traits = [event.traits for event in events]
     return Columns(rows, at_ms, ids, profile_adds(count), traits=traits)

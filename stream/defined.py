@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.columns import Columns
 from stream.conditions import Change as Turn
 from stream.conditions import Changed, Definitions, Percentiles, Ranks, purchase_event, unknown_past
-from stream.customer import UNASSIGNED, Columns, Extra, Table
+from stream.customer import UNASSIGNED, Extra, Table
 from stream.decoding import Decoded, category_code
 from stream.membership import Change, cluster_segment
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
@@ -124,14 +125,15 @@ class Defined:
         fresh: NDArray[np.bool_],
         new: frozenset[int],
         watermark_ms: int | None,
-    ) -> Turns:
+        found: Turns,
+    ) -> None:
         """Fold a batch's events into the memories, in the order of their offsets.
 
-        What ended by itself before an event is seen to end first. `watermark_ms` is the newest
+        What ended by itself before an event is seen to end first; turns are added to `found`.
+        `watermark_ms` is the newest
         event's time before this batch where the events are the clock (each is then judged when
         it comes), and None where the wall clock is.
         """
-        found = Turns()
         changed = _CHANGED[decoded.topic]
         at_ms, rows = batch.at_ms.tolist(), batch.rows.tolist()
         newest_ms = np.maximum(np.maximum.accumulate(batch.at_ms), watermark_ms or 0).tolist()
@@ -145,7 +147,6 @@ class Defined:
             cares = self._observe(extra.memory, decoded.topic, decoded.events[i], at)
             if watermark_ms is not None and (cares or decoded.topic == PROFILES):
                 self.evaluate(table, [row], now, changed, found)
-        return found
 
     def evaluate(
         self, table: Table, rows: Iterable[int], now_ms: int, changed: int, found: Turns

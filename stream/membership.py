@@ -9,7 +9,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
-from stream.customer import UNASSIGNED, Table
+from stream.cohort import Cohort
+from stream.customer import UNASSIGNED
 
 Cause = Literal["event", "time", "model", "definition"]
 
@@ -71,47 +72,48 @@ class Clusters:
     confidence: NDArray[np.float32]
     #: Positions, among the n, of customers whose cluster changed.
     moved: NDArray[np.int64]
-    changes: list[Change]
+    #: What others may see of it: position, change; in the order of positions.
+    changes: list[tuple[int, Change]]
 
 
 def assign_clusters(
-    table: Table,
-    rows: NDArray[np.int64],
+    cohort: Cohort,
     x: NDArray[np.float64],
     snapshot: Snapshot | None,
     at_ms: NDArray[np.int64],
     cause: Cause,
 ) -> Clusters:
-    """Score customers and write their clusters into the table.
+    """Score n customers and write their clusters into the cohort and its tables.
 
     Parameters
     ----------
-    rows
-        Rows of the customers, shape (n,), each once.
     x
         Feature vectors, shape (n, d).
     at_ms
         When each was evaluated, shape (n,).
     """
     if snapshot is None:
-        return Clusters(np.zeros(len(rows), np.float32), np.zeros(0, np.int64), [])
-    state = table.rows[rows]
-    before = state["cluster"]
-    ids, confidence = snapshot.assign(x, before.astype(np.int64))
+        return Clusters(np.zeros(len(cohort), np.float32), np.zeros(0, np.int64), [])
+    state = cohort.state
+    before = state["cluster"].astype(np.int64)
+    ids, confidence = snapshot.assign(x, before)
     moved = np.flatnonzero(ids != before)
-    if len(moved):
-        table.rows["cluster"][rows[moved]] = ids[moved]
-        table.rows["cluster_since_ms"][rows[moved]] = at_ms[moved]
-    changes: list[Change] = []
-    for i in moved.tolist():
-        customer, version = table.names[rows[i]], int(state["version"][i])
+    if not len(moved):
+        return Clusters(confidence, moved, [])
+    state["cluster"][moved] = ids[moved]
+    state["cluster_since_ms"][moved] = at_ms[moved]
+    cohort.scatter()
+    names, why = cohort.names(), snapshot.explain_many(x[moved], ids[moved])
+    changes: list[tuple[int, Change]] = []
+    for i, reason in zip(moved.tolist(), why, strict=True):
         old, new, at = int(before[i]), int(ids[i]), int(at_ms[i])
-        why, events = snapshot.explain(x[i], new), int(state["events"][i])
+        version, events = int(state["version"][i]), int(state["events"][i])
         steps: list[tuple[int, Literal["entered", "left"]]] = [(old, "left"), (new, "entered")]
-        for cluster, change in steps:
+        for cluster, step in steps:
             if cluster != UNASSIGNED:
                 segment = cluster_segment(cluster)
-                changes.append(
-                    Change(customer, segment, change, at, cause, why, version, evidence=events)
+                change = Change(
+                    names[i], segment, step, at, cause, reason, version, evidence=events
                 )
+                changes.append((i, change))
     return Clusters(confidence, moved, changes)

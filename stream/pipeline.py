@@ -1,4 +1,4 @@
-"""One batch at a time per partition: decode, load, compute, apply; and what to do on a miss.
+"""Batches, one at a time per partition: decode, load, compute, apply; what to do on a miss.
 
 No Kafka client here: what must be sent, read again or looked up goes through callables.
 """
@@ -8,24 +8,24 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
-from stream.decoding import decode
+from stream.decoding import Decoded, decode
 from stream.defined import Defined
 from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
 from stream.outbox import Send, sample, turned_away
-from stream.segmenter import Samples, Segmenter
+from stream.segmenter import Rules, Samples, Segmenter, compute, review
 from stream.settings import Settings
 from stream.store.store import Store
-from stream.store.write import Write
+from stream.store.write import Move, Write
 from stream.topics import EVENT_TOPICS
 from stream.transport import Batch
 
@@ -111,42 +111,56 @@ class Pipeline:
             _check_kept(place, position, first[place])
         return positions
 
-    async def process(self, batch: Batch) -> None:
-        """Apply one batch, exactly once in effect."""
-        async with self._lock(batch.partition):
-            segmenter = self.segmenters.get(batch.partition)
-            if segmenter is None:
-                return
-            await self._check_log(batch)
-            expected = self.expected(batch.topic, batch.partition)
-            if batch.end <= expected:
-                return
-            if batch.start is None or batch.start > expected:
-                await self._rewind({(batch.topic, batch.partition): expected})
-                return
-            with _distrusted_on_error(segmenter):
-                await self._apply(segmenter, batch, expected)
+    async def process(self, *batches: Batch) -> None:
+        """Apply batches together, each exactly once in effect; one of a topic and partition."""
+        async with AsyncExitStack() as held:
+            for partition in sorted({batch.partition for batch in batches}):
+                await held.enter_async_context(self._lock(partition))
+            wanted: dict[int, list[Batch]] = {}
+            for batch in batches:
+                if await self._is_next(batch):
+                    wanted.setdefault(batch.partition, []).append(batch)
+            if wanted:
+                segmenters = [self.segmenters[partition] for partition in wanted]
+                with _distrusted_on_error(segmenters):
+                    await self._apply(segmenters, list(wanted.values()))
 
-    async def review(self, partition: int, customers: Sequence[str], cause: Cause) -> int:
-        """Evaluate customers that had no event; how many changed."""
-        customers = list(dict.fromkeys(customers))
-        async with self._lock(partition):
-            segmenter = self.segmenters.get(partition)
-            if segmenter is None or not customers:
+    async def _is_next(self, batch: Batch) -> bool:
+        """Whether it holds the events that are to be applied next; if not, they are read again."""
+        if batch.partition not in self.segmenters:
+            return False
+        await self._check_log(batch)
+        expected = self.expected(batch.topic, batch.partition)
+        if batch.end <= expected:
+            return False
+        if batch.start is None or batch.start > expected:
+            await self._rewind({(batch.topic, batch.partition): expected})
+            return False
+        return True
+
+    async def review(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
+        """Evaluate customers, by partition, that had no event; how many changed."""
+        async with AsyncExitStack() as held:
+            for partition in sorted(customers):
+                await held.enter_async_context(self._lock(partition))
+            chosen = [
+                (self.segmenters[partition], list(dict.fromkeys(names)))
+                for partition, names in customers.items()
+                if partition in self.segmenters and names
+            ]
+            if not chosen:
                 return 0
-            with _distrusted_on_error(segmenter):
-                table = segmenter.table
-                table.make_room(len(customers))
-                unknown = [name for name in customers if name not in table.index]
-                await self._load(segmenter, unknown, idle=True)
-                now_ms, wall_ms = self._now_ms(), _wall_ms()
-                write, samples = segmenter.review(
-                    customers, now_ms, wall_ms, self.snapshot, cause, self.defined
-                )
-                if write.groups:
-                    await self._commit(segmenter, write)
-                self._learn_from(samples, wall_ms)
-                return sum(group.customers for group in write.groups)
+            segmenters = [segmenter for segmenter, _ in chosen]
+            with _distrusted_on_error(segmenters):
+                for segmenter, names in chosen:
+                    segmenter.table.make_room(len(names))
+                await self._load(chosen, idle=True)
+                rules = self._rules()
+                writes, samples = review(chosen, rules, cause)
+                some = [i for i, write in enumerate(writes) if write.groups]
+                await self._commit([segmenters[i] for i in some], [writes[i] for i in some])
+                self._learn_from(samples, rules.wall_ms)
+                return sum(group.customers for write in writes for group in write.groups)
 
     async def due(self, partition: int) -> int:
         """Evaluate customers whose conditions turn by time alone; how many were due."""
@@ -155,7 +169,7 @@ class Pipeline:
             return 0
         customers = await self.store.due(partition, self._now_ms() or segmenter.newest_ms)
         if customers:
-            await self.review(partition, customers, "time")
+            await self.review({partition: customers}, "time")
         return len(customers)
 
     def rank(self, partition: int, customers: Sequence[str]) -> None:
@@ -186,28 +200,49 @@ class Pipeline:
     def _now_ms(self) -> int | None:
         return _wall_ms() if self.settings.clock == "wall" else None
 
-    async def _apply(self, segmenter: Segmenter, batch: Batch, expected: int) -> None:
-        records = batch.records
+    def _rules(self) -> Rules:
+        return Rules(self._now_ms(), _wall_ms(), self.snapshot, self.defined)
+
+    async def _apply(
+        self, segmenters: Sequence[Segmenter], batches: Sequence[Sequence[Batch]]
+    ) -> None:
+        """Apply each segmenter's batches."""
+        rules = self._rules()
+        pairs = [
+            (segmenter, [self._decode(segmenter, batch, rules.wall_ms) for batch in some])
+            for segmenter, some in zip(segmenters, batches, strict=True)
+        ]
+        decoded = [part for _, parts in pairs for part in parts]
+        await self._load(
+            [(segmenter, [name for part in parts for name in part.unknown])
+             for segmenter, parts in pairs]
+        )  # fmt: skip
+        away = [message for part in decoded for message in turned_away(part)]
+        if away:
+            await self._send(away)
+        writes, samples = compute(pairs, rules)
+        for segmenter, some, write in zip(segmenters, batches, writes, strict=True):
+            write.moves = [
+                Move(b.topic, segmenter.ends.get(b.topic), b.end, self._topic_ids.get(b.topic, ""))
+                for b in some
+            ]
+        done = await self._commit(segmenters, writes)
+        if all(done):
+            self._learn_from(samples, rules.wall_ms)
+        for (segmenter, parts), write, ok in zip(pairs, writes, done, strict=True):
+            if ok:
+                segmenter.ends.update((move.topic, move.end) for move in write.moves)
+                self.meter.events += sum(len(part.events) for part in parts)
+                self.meter.rejected += sum(len(part.rejected) for part in parts)
+
+    def _decode(self, segmenter: Segmenter, batch: Batch, wall_ms: int) -> Decoded:
+        expected, records = self.expected(batch.topic, batch.partition), batch.records
         if batch.start != expected:
             records = [record for record in records if record.offset >= expected]
         segmenter.table.make_room(len(records))
-        home = (segmenter.partition, self.settings.partitions)
         known = segmenter.table.index.__contains__
-        wall_ms = _wall_ms()
-        decoded = decode(batch.topic, records, wall_ms, self._money, known, home)
-        await self._load(segmenter, decoded.unknown)
-        if away := turned_away(decoded):
-            await self._send(away)
-        write, samples = segmenter.compute(
-            decoded, self._now_ms(), wall_ms, self.snapshot, self.defined
-        )
-        write.topic, write.topic_id = batch.topic, self._topic_ids.get(batch.topic, "")
-        write.start, write.end = segmenter.ends.get(batch.topic), batch.end
-        if await self._commit(segmenter, write):
-            segmenter.ends[batch.topic] = batch.end
-            self.meter.events += len(decoded.events)
-            self.meter.rejected += len(decoded.rejected)
-            self._learn_from(samples, wall_ms)
+        home = (segmenter.partition, self.settings.partitions)
+        return decode(batch.topic, records, wall_ms, self._money, known, home)
 
     async def send_samples(self) -> None:
         """Send what has come together to learn from; a crash before it loses only samples."""
@@ -222,26 +257,39 @@ class Pipeline:
                 self._samples[name] = wall_ms, x
 
     async def _load(
-        self, segmenter: Segmenter, customers: Sequence[str], *, idle: bool = False
+        self, wanted: Sequence[tuple[Segmenter, Sequence[str]]], *, idle: bool = False
     ) -> None:
-        if customers:
-            segmenter.load(customers, await self.store.load(customers), idle=idle)
+        """Take customers that are not in memory into their tables."""
+        missing = [
+            (segmenter, [n for n in dict.fromkeys(names) if n not in segmenter.table.index])
+            for segmenter, names in wanted
+        ]
+        names = [name for _, some in missing for name in some]
+        if not names:
+            return
+        stored = iter(await self.store.load(names))
+        for segmenter, some in missing:
+            if some:
+                segmenter.load(some, list(islice(stored, len(some))), idle=idle)
 
-    async def _commit(self, segmenter: Segmenter, write: Write) -> bool:
-        write.writer = f"{self.worker}:{next(self._serial)}"
-        applied = await self.store.apply(write)
-        if not applied.ok:
+    async def _commit(self, segmenters: Sequence[Segmenter], writes: Sequence[Write]) -> list[bool]:
+        """Write to Redis; which of the writes were applied. The others start anew from there."""
+        for write in writes:
+            write.writer = f"{self.worker}:{next(self._serial)}"
+        done = await self.store.apply(writes)
+        for segmenter, write, applied in zip(segmenters, writes, done, strict=True):
+            if applied.ok:
+                segmenter.writer = write.writer
+                self.meter.batches += 1
+                continue
             log.warning(
                 "partition %d: Redis stands at %s by %s, expected %s by %s; starting from there",
-                segmenter.partition, applied.stored, applied.writer, write.start,
+                segmenter.partition, applied.stored or "the same", applied.writer, write.moves,
                 write.expected_writer,
             )  # fmt: skip
             self.meter.misses += 1
             await self._resync(segmenter)
-            return False
-        segmenter.writer = write.writer
-        self.meter.batches += 1
-        return True
+        return [applied.ok for applied in done]
 
     async def _resync(self, segmenter: Segmenter) -> None:
         segmenter.distrust()
@@ -286,12 +334,13 @@ def recreated(topic: str, stored_id: str, known_id: str) -> OffsetError:
 
 
 @contextmanager
-def _distrusted_on_error(segmenter: Segmenter) -> Iterator[None]:
+def _distrusted_on_error(segmenters: Sequence[Segmenter]) -> Iterator[None]:
     """Whatever breaks off between computing and writing leaves states that Redis may not have."""
     try:
         yield
     except BaseException:
-        segmenter.distrust()
+        for segmenter in segmenters:
+            segmenter.distrust()
         raise
 
 

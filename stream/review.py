@@ -11,8 +11,8 @@ from stream.store.store import Store
 from stream.topics import partitions_of
 
 log = logging.getLogger(__name__)
-#: Customers per step; with a step every 0.2 s about 1,250 a second.
-_CHUNK = 250
+#: Customers per step; with a step every 0.1 s about 1,000 a second.
+_CHUNK = 100
 #: A pass begins so long after the last one, so that customers who stay away are seen to.
 _INTERVAL_SECONDS = 60.0
 
@@ -72,6 +72,6 @@ class Review:
         for customer, partition in zip(customers, owners, strict=True):
             if partition in self._pipeline.segmenters:
                 mine[partition].append(customer.decode())
+        await self._pipeline.review(mine, self._cause)
         for partition, names in mine.items():
-            await self._pipeline.review(partition, names, self._cause)
             self._pipeline.rank(partition, names)

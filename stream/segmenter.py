@@ -1,48 +1,54 @@
-"""One partition's customers: a batch of events in, one atomic write out. No I/O, no clock."""
+"""Partitions of customers, and what batches of events mean for them: events in, one atomic
+write per partition out. No I/O, no clock.
+
+Small batches of several partitions are computed together: most of the time of a small one is
+overhead that they share.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
+from stream.cohort import Cohort
+from stream.columns import TABLE_BITS, Columns, joined
 from stream.conditions import Changed
-from stream.customer import UNASSIGNED, Extra, Table, fold
+from stream.customer import Table
 from stream.decoding import CategoryCodes, Decoded, columns
 from stream.defined import Defined, Turns
 from stream.features import vectors
-from stream.membership import Cause, Change, Clusters, assign_clusters, cluster_segment
-from stream.store.write import Group, Write
-from stream.topics import PURCHASES
+from stream.folding import Folded, fold, fold_traits
+from stream.membership import Cause, assign_clusters
+from stream.store.write import Write
+from stream.topics import PROFILES
+from stream.writing import Judged, add_groups, memberships
 
-#: Fields that every write of a customer has; with orders and refunds; and all of them.
-_FIELDS = ("events", "last_seen", "version", "confidence", "cluster_name", "due_at")
-_FIELDS_WITH_MONEY = (*_FIELDS, "orders", "spend")
-#: Samples of one batch at most.
+#: Samples of one computation at most.
 _MOST_SAMPLES = 100
-_ALL = (*_FIELDS_WITH_MONEY, "first_seen", "cluster", "segments")
-
 
 #: Customers and their feature vectors, to be learned from.
 Samples = list[tuple[str, NDArray[np.float64]]]
 
 
-@dataclass(slots=True)
-class _Task:
-    """Customers to judge and to write: `rows`, and by position which need all fields and the
-    offset of their last event (none in a review)."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what customers are judged, and when.
 
-    write: Write
-    rows: NDArray[np.int64]
-    full: NDArray[np.bool_]
-    offsets: NDArray[np.int64]
-    now_ms: int
-    cause: Cause
-    fields: Sequence[str]
-    turns: Turns
+    Attributes
+    ----------
+    now_ms
+        None where the newest event of each partition is its clock.
+    wall_ms
+        Stamps the writes.
+    """
+
+    now_ms: int | None
+    wall_ms: int
+    snapshot: Snapshot | None = None
+    defined: Defined | None = None
 
 
 class Segmenter:
@@ -91,193 +97,219 @@ class Segmenter:
             self.codes.forget()
         self.ends, self.writer = dict(ends), writer
 
-    def compute(
-        self,
-        decoded: Decoded,
-        now_ms: int | None,
-        wall_ms: int,
-        snapshot: Snapshot | None,
-        defined: Defined | None = None,
-    ) -> tuple[Write, Samples]:
-        """Fold events in and say what to write, and which samples to learn from.
-
-        Every customer of `decoded` must be in the table. `now_ms` is None where the newest
-        event is the clock; `wall_ms` stamps the write.
-        """
-        write = self.blank(wall_ms, snapshot, defined)
-        _count(write, decoded)
-        if not decoded.events:
-            return write, []
-        batch = columns(decoded, self.table.index, self.codes)
-        first = self.table.rows["events"][batch.rows] == 0
-        folded = fold(self.table, batch)
-        rows = folded.rows
-        applied = int(folded.fresh.sum())
-        _add(write, "applied", applied)
-        _add(write, "duplicates", len(folded.fresh) - applied)
-        self.table.touch(rows)
-        watermark_ms = None if now_ms is not None else self.newest_ms
-        self.newest_ms = max(self.newest_ms, int(batch.at_ms.max()))
-        offsets = np.zeros(len(self.table), np.int64)
-        offsets[batch.rows] = decoded.offsets
-        now = self.newest_ms if now_ms is None else now_ms
-        turns = Turns()
-        if defined is not None:
-            new = frozenset(batch.rows[first].tolist())
-            turns = defined.take(self.table, decoded, batch, folded.fresh, new, watermark_ms)
-        fields = _FIELDS_WITH_MONEY if decoded.topic == PURCHASES else _FIELDS
-        task = _Task(write, rows, folded.older, offsets[rows], now, "event", fields, turns)
-        x = self._decide(task, snapshot, defined)
-        return write, self._samples(rows, x, snapshot)
-
-    def review(
-        self,
-        customers: Sequence[str],
-        now_ms: int | None,
-        wall_ms: int,
-        snapshot: Snapshot | None,
-        cause: Cause,
-        defined: Defined | None = None,
-    ) -> tuple[Write, Samples]:
-        """Evaluate customers without an event; only those of whom something changes are written.
-
-        Idle customers are samples too: a panel that only hears of active ones does not know
-        what a customer looks like who stays away.
-        """
-        now = self.newest_ms if now_ms is None else now_ms
-        rows = np.array([self.table.index[name] for name in customers], np.int64)
-        x = vectors(self.table.rows[rows], now)
-        write, samples = self.blank(wall_ms, snapshot, defined), self._samples(rows, x, snapshot)
-        changing = np.zeros(len(rows), bool)
-        turns = Turns()
-        if snapshot is not None and len(rows):
-            ids, _ = snapshot.assign(x, self.table.rows["cluster"][rows].astype(np.int64))
-            changing = ids != self.table.rows["cluster"][rows]
-        if defined is not None:
-            defined.evaluate(self.table, rows.tolist(), now, Changed.NOTHING, turns)
-            changing |= np.isin(rows, [*turns.turns, *turns.due])
-        rows = rows[changing]
-        if len(rows):
-            self.table.rows["version"][rows] += 1
-            everybody, nothing = np.ones(len(rows), bool), np.zeros(0, np.int64)
-            task = _Task(write, rows, everybody, nothing, now, cause, _FIELDS, turns)
-            self._decide(task, snapshot, defined)
-        return write, samples
+    def now_ms(self, rules: Rules) -> int:
+        """The time by this partition's clock."""
+        return self.newest_ms if rules.now_ms is None else rules.now_ms
 
     def rank(self, customers: Sequence[str], now_ms: int | None, defined: Defined) -> None:
         """Let customers in the table count in the percentiles."""
         index, now = self.table.index, self.newest_ms if now_ms is None else now_ms
         defined.rank(self.table, [index[name] for name in customers if name in index], now)
 
-    def blank(
-        self, wall_ms: int, snapshot: Snapshot | None, defined: Defined | None = None
-    ) -> Write:
+    def blank(self, rules: Rules) -> Write:
         """A write that changes nothing yet."""
+        snapshot, defined = rules.snapshot, rules.defined
         write = Write(self.partition, expected_writer=self.writer)
         write.constants = {
-            "updated_at": wall_ms,
+            "updated_at": rules.wall_ms,
             "model_version": snapshot.version if snapshot else 0,
             "definitions_version": defined.definitions.version if defined else "",
         }
         return write
 
-    def _decide(
-        self, task: "_Task", snapshot: Snapshot | None, defined: Defined | None
-    ) -> NDArray[np.float64]:
-        """Judge the task's customers and complete its write; their feature vectors."""
-        rows, write = task.rows, task.write
-        state = self.table.rows[rows]
-        x = vectors(state, task.now_ms)
-        event = task.cause == "event"
-        at_ms = state["last_seen_ms"] if event else np.full(len(rows), task.now_ms)
-        clusters = assign_clusters(self.table, rows, x, snapshot, at_ms, task.cause)
-        changes = list(clusters.changes)
-        task.full[clusters.moved] = True
-        if defined is not None:
-            judged = rows if event else rows[clusters.moved]
-            flags = Changed.ALL if event else Changed.CLUSTER
-            defined.evaluate(self.table, judged.tolist(), task.now_ms, flags, task.turns)
-            changes += task.turns.changes(self.table, defined.definitions)
-            task.full |= np.isin(rows, list(task.turns.turns))
-            names = self.table.names
-            write.due = list(
-                chain.from_iterable((names[r], d or "") for r, d in task.turns.due.items())
+
+@dataclass(slots=True)
+class Part:
+    """One topic's events of a partition; as columns, and which of them were applied."""
+
+    decoded: Decoded
+    columns: Columns = field(init=False)
+    fresh: NDArray[np.bool_] = field(init=False)
+
+
+@dataclass(slots=True)
+class Share:
+    """What one partition contributes to a computation, and gets from it."""
+
+    segmenter: Segmenter
+    write: Write
+    parts: Sequence[Part] = ()
+    #: The partition's watermark before its events.
+    watermark_ms: int = 0
+    turns: Turns = field(default_factory=Turns)
+
+
+def compute(
+    batches: Sequence[tuple[Segmenter, Sequence[Decoded]]], rules: Rules
+) -> tuple[list[Write], Samples]:
+    """Fold events in and say what to write for each partition, and what to learn from.
+
+    Every customer of the events must be in its segmenter's table; each segmenter comes once,
+    each topic of it at most once.
+    """
+    shares = []
+    for segmenter, decoded in batches:
+        share = Share(segmenter, segmenter.blank(rules))
+        share.parts = [Part(some) for some in decoded if some.events]
+        for some in decoded:
+            _count(share.write, some)
+        shares.append(share)
+    writes = [share.write for share in shares]
+    shares = [share for share in shares if share.parts]
+    if not shares:
+        return writes, []
+    folded = _fold(shares)
+    cohort = folded.cohort
+    for share, (_, part) in zip(shares, cohort.parts(), strict=True):
+        _observe(share, cohort.rows[part], folded.new[part], rules)
+    x = vectors(cohort.state, _clock(cohort, [share.segmenter for share in shares], rules))
+    at_ms = cohort.state["last_seen_ms"].astype(np.int64)
+    clusters = assign_clusters(cohort, x, rules.snapshot, at_ms, "event")
+    sources = _sources(shares, folded.last)
+    judged = Judged(cohort, clusters, folded.older, folded.paid, sources)
+    _finish(shares, judged, rules, "event")
+    return writes, _samples(cohort, x, rules.snapshot)
+
+
+def review(
+    customers: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules, cause: Cause
+) -> tuple[list[Write], Samples]:
+    """Evaluate customers without an event; only those of whom something changes are written.
+
+    Idle customers are samples too: a panel that only hears of active ones does not know
+    what a customer looks like who stays away.
+    """
+    shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in customers]
+    keys = []
+    for number, (segmenter, names) in enumerate(customers):
+        index = segmenter.table.index
+        keys += sorted((number << TABLE_BITS) + index[name] for name in names)
+    tables, segmenters = [s.table for s, _ in customers], [s for s, _ in customers]
+    cohort = Cohort.gather(tables, np.array(keys, np.int64))
+    now_ms = _clock(cohort, segmenters, rules)
+    x = vectors(cohort.state, now_ms)
+    changing = np.zeros(len(cohort), bool)
+    if rules.snapshot is not None and len(cohort):
+        before = cohort.state["cluster"].astype(np.int64)
+        changing = rules.snapshot.assign(x, before)[0] != before
+    for share, (table, part) in zip(shares, cohort.parts(), strict=True):
+        if rules.defined is not None:
+            rows, now = cohort.rows[part], share.segmenter.now_ms(rules)
+            turns = share.turns
+            rules.defined.evaluate(table, rows.tolist(), now, Changed.NOTHING, turns)
+            changing[part] |= np.isin(rows, [*turns.turns, *turns.due])
+    if changing.any():
+        some = Cohort.gather(tables, np.array(keys, np.int64)[changing])
+        some.state["version"] += 1
+        some.scatter()
+        at_ms = np.broadcast_to(now_ms, len(cohort))[changing]
+        clusters = assign_clusters(some, x[changing], rules.snapshot, at_ms, cause)
+        everybody, nobody = np.ones(len(some), bool), np.zeros(len(some), bool)
+        judged = Judged(some, clusters, everybody, nobody, None)
+        _finish(shares, judged, rules, cause)
+    return [share.write for share in shares], _samples(cohort, x, rules.snapshot)
+
+
+def _fold(shares: Sequence[Share]) -> Folded:
+    """Fold all events in; each part learns what became of its own."""
+    every, tables = [], []
+    for number, share in enumerate(shares):
+        segmenter = share.segmenter
+        share.watermark_ms = segmenter.newest_ms
+        for part in share.parts:
+            part.columns = columns(part.decoded, segmenter.table.index, segmenter.codes)
+            segmenter.newest_ms = max(segmenter.newest_ms, int(part.columns.at_ms.max()))
+            every.append(part)
+            tables.append(number)
+    batch = joined([part.columns for part in every], tables)
+    folded = fold([share.segmenter.table for share in shares], batch)
+    begin = 0
+    for number, part in zip(tables, every, strict=True):
+        end = begin + len(part.decoded.events)
+        part.fresh, begin = folded.fresh[begin:end], end
+        if part.decoded.topic == PROFILES:
+            fold_traits(shares[number].segmenter.table, part.columns, part.fresh)
+    return folded
+
+
+def _observe(share: Share, rows: NDArray[np.int64], first: NDArray[np.bool_], rules: Rules) -> None:
+    """Count a share's events and let the definitions see them."""
+    table = share.segmenter.table
+    table.touch(rows)
+    new = frozenset(rows[first].tolist()) if rules.defined is not None else frozenset()
+    for part in share.parts:
+        applied = int(np.count_nonzero(part.fresh))
+        _add(share.write, "applied", applied)
+        _add(share.write, "duplicates", len(part.fresh) - applied)
+        if rules.defined is not None:
+            watermark_ms = share.watermark_ms if rules.now_ms is None else None
+            rules.defined.take(
+                table, part.decoded, part.columns, part.fresh, new, watermark_ms, share.turns
             )
-        self._group(task, clusters, snapshot, defined)
-        write.changes = [change.encoded() for change in changes]
-        write.memberships = _memberships(clusters.changes) + task.turns.memberships(self.table)
-        write.categories = list(chain.from_iterable(self.codes.fresh.items()))
-        self.codes.fresh = {}
-        return x
 
-    def _group(
-        self,
-        task: "_Task",
-        clusters: Clusters,
-        snapshot: Snapshot | None,
-        defined: Defined | None,
-    ) -> None:
-        for fields, chosen in ((task.fields, ~task.full), (_ALL, task.full)):
-            which = np.flatnonzero(chosen)
-            if not len(which):
-                continue
-            rows, confidence = task.rows[which], clusters.confidence[which]
-            values = self._values(rows, fields, confidence, snapshot, defined)
-            sourced = len(task.offsets) > 0
-            if sourced:
-                values.append(task.offsets[which].tolist())
-            flat = list(chain.from_iterable(zip(*values, strict=True)))
-            task.write.groups.append(Group(fields, len(which), flat, sourced))
 
-    def _values(
-        self,
-        rows: NDArray[np.int64],
-        fields: Sequence[str],
-        confidence: NDArray[np.float32],
-        snapshot: Snapshot | None,
-        defined: Defined | None,
-    ) -> list[list[Any]]:
-        state, names = self.table.rows[rows], self.table.names
-        values: list[list[Any]] = [[names[row] for row in rows.tolist()], self.table.dump(rows)]
-        columns_of = {
-            "events": "events",
-            "last_seen": "last_seen_ms",
-            "version": "version",
-            "orders": "orders",
-            "spend": "spend_minor",
-            "first_seen": "first_seen_ms",
-        }
-        for name in fields:
-            if name in columns_of:
-                values.append(state[columns_of[name]].tolist())
-            elif name == "confidence":
-                values.append(np.round(confidence.astype(np.float64), 2).tolist())
-            elif name == "cluster":
-                values.append([cluster_segment(c) for c in state["cluster"].tolist()])
-            elif name == "cluster_name":
-                values.append([_name(snapshot, c) for c in state["cluster"].tolist()])
-            elif name == "segments":
-                clusters = state["cluster"].tolist()
-                extras = [self.table.extra.get(row) for row in rows.tolist()]
-                values.append(
-                    [_segments(c, e, defined) for c, e in zip(clusters, extras, strict=True)]
-                )
-            elif name == "due_at":
-                extras = [self.table.extra.get(row) for row in rows.tolist()]
-                values.append([(extra.due_ms or "") if extra else "" for extra in extras])
-        return values
+def _sources(shares: Sequence[Share], last: NDArray[np.int64]) -> list[str]:
+    """The events at these positions among all, as topic-partition@offset."""
+    offsets: list[int] = []
+    prefixes: list[str] = []
+    for share in shares:
+        for part in share.parts:
+            offsets += part.decoded.offsets
+            place = f"{part.decoded.topic}-{share.segmenter.partition}@"
+            prefixes += [place] * len(part.decoded.offsets)
+    return [f"{prefixes[i]}{offsets[i]}" for i in last.tolist()]
 
-    def _samples(
-        self, rows: NDArray[np.int64], x: NDArray[np.float64], snapshot: Snapshot | None
-    ) -> Samples:
-        rate = snapshot.panel_rate if snapshot else 1.0
-        names = self.table.names
-        places = self.table.panel[rows]
-        chosen = np.flatnonzero(places < rate)
-        if len(chosen) > _MOST_SAMPLES:
-            # The lowest stay in the panel whatever its share becomes.
-            chosen = chosen[np.argpartition(places[chosen], _MOST_SAMPLES)[:_MOST_SAMPLES]]
-        return [(names[rows[i]], x[i]) for i in chosen.tolist()]
+
+def _clock(
+    cohort: Cohort, segmenters: Sequence[Segmenter], rules: Rules
+) -> int | NDArray[np.int64]:
+    """The time by which each customer is judged; one number where it is the same for all."""
+    if rules.now_ms is not None:
+        return rules.now_ms
+    sizes = [part.stop - part.start for _, part in cohort.parts()]
+    return np.repeat(np.array([s.newest_ms for s in segmenters], np.int64), sizes)
+
+
+def _finish(shares: Sequence[Share], judged: Judged, rules: Rules, cause: Cause) -> None:
+    """Evaluate the definitions and complete the shares' writes."""
+    cohort, clusters, defined = judged.cohort, judged.clusters, rules.defined
+    moved = np.zeros(len(cohort), bool)
+    moved[clusters.moved] = True
+    judged.full |= moved
+    for share, (table, part) in zip(shares, cohort.parts(), strict=True):
+        write, turns = share.write, share.turns
+        own = [change for i, change in clusters.changes if part.start <= i < part.stop]
+        write.memberships = memberships(own)
+        if defined is not None:
+            rows, event = cohort.rows[part], cause == "event"
+            chosen = rows if event else rows[moved[part]]
+            flags = Changed.ALL if event else Changed.CLUSTER
+            now = share.segmenter.now_ms(rules)
+            defined.evaluate(table, chosen.tolist(), now, flags, turns)
+            own += turns.changes(table, defined.definitions)
+            judged.full[part] |= np.isin(rows, list(turns.turns))
+            names = table.names
+            due = ((names[row], moment or "") for row, moment in turns.due.items())
+            write.due = list(chain.from_iterable(due))
+            write.memberships += turns.memberships(table)
+        write.changes = [change.encoded() for change in own]
+        codes = share.segmenter.codes
+        write.categories = list(chain.from_iterable(codes.fresh.items()))
+        codes.fresh = {}
+    add_groups([share.write for share in shares], judged, rules.snapshot, defined)
+
+
+def _samples(cohort: Cohort, x: NDArray[np.float64], snapshot: Snapshot | None) -> Samples:
+    rate = snapshot.panel_rate if snapshot else 1.0
+    places = cohort.panel()
+    chosen = np.flatnonzero(places < rate)
+    if len(chosen) > _MOST_SAMPLES:
+        # The lowest stay in the panel whatever its share becomes.
+        chosen = chosen[np.argpartition(places[chosen], _MOST_SAMPLES)[:_MOST_SAMPLES]]
+    if not len(chosen):
+        return []
+    names = cohort.names()
+    return [(names[i], x[i]) for i in chosen.tolist()]
 
 
 def _add(write: Write, counter: str, number: int) -> None:
@@ -289,23 +321,3 @@ def _count(write: Write, decoded: Decoded) -> None:
     _add(write, "misplaced", len(decoded.misplaced))
     for rejected in decoded.rejected:
         _add(write, f"rejected:{rejected.reason}", 1)
-
-
-def _name(snapshot: Snapshot | None, cluster: int) -> str:
-    return snapshot.name_of(cluster) if snapshot and cluster != UNASSIGNED else ""
-
-
-def _segments(cluster: int, extra: Extra | None, defined: Defined | None) -> str:
-    """Ids of the segments that others may see, comma-separated, defined ones first."""
-    segments = defined.published(extra) if defined else sorted(extra.memberships if extra else ())
-    if cluster != UNASSIGNED:
-        segments.append(cluster_segment(cluster))
-    return ",".join(segments)
-
-
-def _memberships(changes: Sequence[Change]) -> list[Any]:
-    """Customer, segment, ms entered or "" for a leaver; flat."""
-    flat: list[Any] = []
-    for change in changes:
-        flat += (change.customer, change.segment, change.at if change.change == "entered" else "")
-    return flat

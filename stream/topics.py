@@ -17,6 +17,8 @@ EVENT_TOPICS = (INTERACTIONS, PURCHASES, PROFILES)
 
 _SEED = np.uint32(0x9747B28C)
 _M = np.uint32(0x5BD1E995)
+#: Up to so many keys, hashing them one by one is faster.
+_FEW = 16
 
 
 def partition_of(customer_id: str, partitions: int) -> int:
@@ -30,7 +32,24 @@ def partitions_of(keys: Sequence[bytes], partitions: int) -> NDArray[np.int64]:
     `(murmur2(key) & 0x7fffffff) % partitions`; murmur2 as in
     `org.apache.kafka.common.utils.Utils.murmur2`. Shape `(len(keys),)`.
     """
+    if len(keys) <= _FEW:
+        hashes = [_murmur2_of(key) & 0x7FFFFFFF for key in keys]
+        return np.array(hashes, np.int64) % partitions
     return (_murmur2(keys) & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
+
+
+def _murmur2_of(key: bytes) -> int:
+    length = len(key)
+    h = 0x9747B28C ^ length
+    for i in range(0, length & ~3, 4):
+        k = int.from_bytes(key[i : i + 4], "little") * 0x5BD1E995 & 0xFFFFFFFF
+        k = (k ^ k >> 24) * 0x5BD1E995
+        h = (h * 0x5BD1E995 ^ k) & 0xFFFFFFFF
+    if length & 3:
+        tail = int.from_bytes(key[length & ~3 :], "little")
+        h = (h ^ tail) * 0x5BD1E995 & 0xFFFFFFFF
+    h = (h ^ h >> 13) * 0x5BD1E995 & 0xFFFFFFFF
+    return h ^ h >> 15
 
 
 def _murmur2(keys: Sequence[bytes]) -> NDArray[np.uint32]:

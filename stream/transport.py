@@ -1,8 +1,8 @@
 """A Faust transport that hands over whole batches, and starts where Redis says.
 
 Faust makes two asyncio tasks for every message; for the event topics one message is therefore
-a whole fetched batch of one partition. A batch carries the offsets that it spans as `[start,
-end)`; `start` is where the batch before it ended, not its first record's offset, since
+all that one fetch brought: a batch of each partition. A batch carries the offsets that it spans
+as `[start, end)`; `start` is where the batch before it ended, not its first record's offset, since
 compaction and transaction markers leave holes. The chain of these spans is kept in the
 consumer's own thread, in the same step in which records are taken or a seek is made, so that
 no rewind can be mistaken for a continuation.
@@ -195,7 +195,13 @@ class Consumer(driver.Consumer):
         return await self._thread.reach(tp for tp in partitions if tp in assigned)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Messages of one fetch: a batch is one message."""
+        """Messages of one fetch: its event batches are one message, and any other is its own."""
+        room = cast(App, self.app).room
+        try:
+            if not room.is_set():
+                await asyncio.wait_for(room.wait(), timeout)
+        except TimeoutError:
+            return
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -203,12 +209,21 @@ class Consumer(driver.Consumer):
         if not self.flow_active:
             await self._seek_again()
             return
+        events: list[Batch] = []
         for tp, record in self.scheduler.iterate(records):
             if not self.flow_active or self.app.consumer_generation_id != generation:
-                break
+                # What was taken and is not handed over is read again after the seek.
+                return
             if active is None or tp in active or tp in self._buffered_partitions:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, self._message(tp, record)
+                if tp.topic in EVENT_TOPICS:
+                    events.append(record)
+                else:
+                    yield tp, self._message(tp, record)
+        if events:
+            first = events[0]
+            tp = TP(first.topic, first.partition)
+            yield tp, self._batch_message(tp, first, events)
 
     async def _seek_again(self) -> None:
         try:
@@ -218,20 +233,23 @@ class Consumer(driver.Consumer):
             self.log.warning("could not seek while a rebalance is under way: %r", error)
 
     def _message(self, tp: TP, record: Any) -> ConsumerMessage:
-        if not isinstance(record, Batch):
-            message: ConsumerMessage = self._to_message(tp, record)
-            return message
-        last = record.records[-1]
+        if isinstance(record, Batch):
+            return self._batch_message(tp, record, record)
+        message: ConsumerMessage = self._to_message(tp, record)
+        return message
+
+    def _batch_message(self, tp: TP, batch: Batch, value: Batch | list[Batch]) -> ConsumerMessage:
+        last = batch.records[-1]
         return ConsumerMessage(
-            record.topic,
-            record.partition,
+            batch.topic,
+            batch.partition,
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
             [],
             None,
             # Agents without a serializer get the value as it is.
-            cast(Any, record),
+            cast(Any, value),
             None,
             0,
             0,

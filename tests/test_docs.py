@@ -15,7 +15,7 @@ from stream.decoding import decode
 from stream.errors import InvalidEvent
 from stream.events import MAX_RECORD_BYTES, MODELS, Money, read
 from stream.features import FEATURES
-from stream.segmenter import Segmenter
+from stream.segmenter import Rules, Segmenter, compute
 from stream.settings import Settings
 from stream.topics import EVENT_TOPICS, INTERACTIONS, PURCHASES
 
@@ -189,7 +189,7 @@ def test_every_field_of_a_customer_is_documented():
     segmenter = Segmenter(0, 1_000)
     decoded = decode(INTERACTIONS, [record], NOW_MS, MONEY, lambda name: False, (0, 1))
     segmenter.load(decoded.unknown, [None])
-    write, _ = segmenter.compute(decoded, NOW_MS, NOW_MS, None)
+    (write,), _ = compute([(segmenter, [decoded])], Rules(NOW_MS, NOW_MS))
     written = {*write.constants, "source", *(name for g in write.groups for name in g.fields)}
     rows = rows_below(CONTRACT, "### Fields of agos:customer")
     documented = {name for row in rows for name in unquoted(row[0])}

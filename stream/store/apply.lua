@@ -1,10 +1,11 @@
 -- One batch of one partition, all or nothing.
 --
 -- KEYS: offsets, due, categories, counters, changes
--- ARGV: topic, prev, next, topic id, writer expected, writer now, constants, groups, memberships,
---       changes, due times, categories, counters
--- Each list begins with its count. Refused (nothing is written) unless both the topic's offset
--- and the partition's last writer are what the worker computed from.
+-- ARGV: writer expected, writer now, moves, constants, groups, memberships, changes, due times,
+--       categories, counters
+-- Each list begins with its count; a move is topic, prev, next, topic id. Refused (nothing is
+-- written) unless the offsets of all topics that move and the partition's last writer are what
+-- the worker computed from.
 local offsets, due, categories, counters, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local at = 0
 local function take()
@@ -15,11 +16,22 @@ local function count()
   return tonumber(take())
 end
 
-local topic, prev, next_offset, topic_id = take(), take(), take(), take()
 local expected, writer = take(), take()
-local stored = redis.call('HMGET', offsets, topic, 'writer')
-if (stored[1] or '') ~= prev or (stored[2] or '') ~= expected then
-  return {0, stored[1] or '', stored[2] or ''}
+local stored_writer = redis.call('HGET', offsets, 'writer') or ''
+if stored_writer ~= expected then
+  return {0, '', stored_writer}
+end
+-- Field, value, field, value, … of the offsets.
+local moved = {'writer', writer}
+for _ = 1, count() do
+  local topic, prev, next_offset, topic_id = take(), take(), take(), take()
+  local stored = redis.call('HGET', offsets, topic) or ''
+  if stored ~= prev then
+    return {0, topic .. '@' .. stored, stored_writer}
+  end
+  local at_field = #moved
+  moved[at_field + 1], moved[at_field + 2] = topic, next_offset
+  moved[at_field + 3], moved[at_field + 4] = topic .. ':id', topic_id
 end
 
 -- Fields that are the same for every customer of the batch: name, value, name, value, …
@@ -27,9 +39,8 @@ local constants = {}
 for i = 1, 2 * count() do
   constants[i] = take()
 end
-local source = take()
 
--- Customers whose record is written with the same fields; with the offset of their last event,
+-- Customers whose record is written with the same fields; with the place of their last event,
 -- if an event it was.
 for _ = 1, count() do
   local names = {}
@@ -54,7 +65,7 @@ for _ = 1, count() do
       record[2 * i + 1] = take()
     end
     if sourced then
-      record[fixed] = source .. take()
+      record[fixed] = take()
     end
     redis.call('HSET', unpack(record, 1, fixed + #constants))
   end
@@ -97,9 +108,5 @@ for _ = 1, count() do
   redis.call('HINCRBY', counters, take(), take())
 end
 
-if topic ~= '' then
-  redis.call('HSET', offsets, topic, next_offset, topic .. ':id', topic_id, 'writer', writer)
-else
-  redis.call('HSET', offsets, 'writer', writer)
-end
-return {1, next_offset, writer}
+redis.call('HSET', offsets, unpack(moved))
+return {1, '', writer}

@@ -1,6 +1,7 @@
 """The worker's side of Redis: read states and positions, write one batch atomically."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,6 @@ import redis.exceptions
 from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.commands.core import AsyncScript
 from redis.connection import HiredisRespSerializer
 
 from stream.errors import StoreError
@@ -31,6 +31,8 @@ PASSING = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.TryAgainError,
     redis.exceptions.OutOfMemoryError,
+    # A server that was started again has no scripts: it gets them with the next try.
+    redis.exceptions.NoScriptError,
 )
 _PASSING_REPLIES = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY ", "OOM ", "UNBLOCKED")
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -48,10 +50,11 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Whether a write was applied; if not, what Redis has instead."""
+    """Whether a write was applied; if not, who wrote last, and the topic@offset that is another
+    than was expected (empty if it is the writer that is)."""
 
     ok: bool
-    stored: int | None
+    stored: str
     writer: str
 
 
@@ -96,7 +99,9 @@ class Store:
         self._patience_seconds = settings.stall_seconds
         self._changes_kept = settings.changes
         text = (resources.files("stream.store") / "apply.lua").read_text()
-        self._apply = AsyncScript(self.redis, text)
+        self._script = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._loaded = False
 
     async def close(self) -> None:
         """Close every connection."""
@@ -149,11 +154,34 @@ class Store:
         )
         return [name.decode() for name in names]
 
-    async def apply(self, write: Write) -> Applied:
-        """Write one batch, or nothing if Redis is not where the worker thinks.
+    async def apply(self, writes: Sequence[Write]) -> list[Applied]:
+        """Write batches of different partitions, each whole or, if Redis is not where the worker
+        thinks, not at all.
 
         A write whose answer was lost is sent again; its token tells then whether it was done.
         """
+        done: dict[int, Applied] = {}
+        calls = [self._call_of(write) for write in writes]
+
+        async def send() -> None:
+            waiting = [i for i in range(len(writes)) if i not in done]
+            replies = await self._run_script([calls[i] for i in waiting])
+            failure: Exception | None = None
+            for i, reply in zip(waiting, replies, strict=True):
+                if isinstance(reply, Exception):
+                    # What cannot pass counts more than what may.
+                    failure = failure if failure and not _passes(failure) else reply
+                    continue
+                ok, stored, writer = reply
+                ok = bool(ok) or writer == writes[i].writer.encode()
+                done[i] = Applied(ok, stored.decode(), writer.decode())
+            if failure is not None:
+                raise failure
+
+        await self.wait_out(send)
+        return [done[i] for i in range(len(writes))]
+
+    def _call_of(self, write: Write) -> list[Any]:
         names = [
             keys.offsets(write.partition),
             keys.due(write.partition),
@@ -161,10 +189,24 @@ class Store:
             keys.counters(write.partition),
             keys.CHANGES,
         ]
-        arguments = write.arguments(self._changes_kept)
-        done, stored, writer = await self.wait_out(lambda: self._apply(names, arguments))
-        ok = bool(done) or writer == write.writer.encode()
-        return Applied(ok, int(stored) if stored else None, writer.decode())
+        return [len(names), *names, *write.arguments(self._changes_kept)]
+
+    async def _run_script(self, calls: Sequence[list[Any]]) -> list[Any]:
+        """Replies to the calls of the script, sent together; errors are among them."""
+        if not self._loaded:
+            await self.redis.script_load(self._script)
+            self._loaded = True
+        if len(calls) == 1:
+            only = self.redis.execute_command("EVALSHA", self._sha, *calls[0])  # type: ignore[no-untyped-call]
+            replies = [await _reply(only)]
+        else:
+            pipeline = self.redis.pipeline(transaction=False)
+            for call in calls:
+                pipeline.execute_command("EVALSHA", self._sha, *call)
+            replies = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
+            self._loaded = False
+        return replies
 
     async def wait_out(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Result of `call`, made again while Redis is away, for a bounded time.
@@ -196,6 +238,17 @@ def is_passing(error: redis.exceptions.RedisError) -> bool:
     if isinstance(error, redis.exceptions.AuthenticationError):
         return False
     return isinstance(error, PASSING) or any(word in str(error) for word in _PASSING_REPLIES)
+
+
+def _passes(error: Exception) -> bool:
+    return isinstance(error, redis.exceptions.RedisError) and is_passing(error)
+
+
+async def _reply(call: Awaitable[Any]) -> Any:
+    try:
+        return await call
+    except redis.exceptions.ResponseError as error:
+        return error
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ from typing import Any
 class Group:
     """Customers whose public records are written with the same fields.
 
-    `values` is flat: for each customer its id, stored state, the fields' values, and the offset
-    that it was changed by (if `sourced`).
+    `values` is flat: for each customer its id, stored state, the fields' values, and the event
+    that it was changed by, as topic-partition@offset (if `sourced`).
     """
 
     fields: Sequence[str]
@@ -19,17 +19,24 @@ class Group:
     sourced: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A topic's offset goes from `start` (None: Redis knows none) to `end`."""
+
+    topic: str
+    start: int | None
+    end: int
+    topic_id: str = ""
+
+
 @dataclass(slots=True)
 class Write:
-    """All that one batch changes. An empty topic: a timed evaluation that moves no offset."""
+    """All that batches of one partition change. Without moves: an evaluation without events."""
 
     partition: int
     writer: str = ""
     expected_writer: str = ""
-    topic: str = ""
-    topic_id: str = ""
-    start: int | None = None
-    end: int = 0
+    moves: list[Move] = field(default_factory=list)
     constants: Mapping[str, Any] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     #: Customer, segment, ms entered or "" for a leaver; flat.
@@ -45,12 +52,13 @@ class Write:
 
     def arguments(self, changes_kept: int) -> list[Any]:
         """The script's ARGV."""
-        start = "" if self.start is None else self.start
-        args: list[Any] = [self.topic, start, self.end, self.topic_id]
-        args += [self.expected_writer, self.writer, len(self.constants)]
+        args: list[Any] = [self.expected_writer, self.writer, len(self.moves)]
+        for move in self.moves:
+            start = "" if move.start is None else move.start
+            args += [move.topic, start, move.end, move.topic_id]
+        args.append(len(self.constants))
         for pair in self.constants.items():
             args += pair
-        args.append(f"{self.topic}-{self.partition}@" if self.topic else "")
         args.append(len(self.groups))
         for group in self.groups:
             args += [len(group.fields), *group.fields, int(group.sourced), group.customers]

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream.customer import Folded, Table, fold
+from stream.customer import Table
 from stream.decoding import CategoryCodes, columns, decode
 from stream.events import Money
+from stream.folding import Folded, fold, fold_traits
 from stream.outbox import Message
 from stream.pipeline import Pipeline
 from stream.settings import Settings
@@ -100,7 +101,7 @@ class FlakyStore(Store):
             raise Killed
         return await super().load(customers)
 
-    async def apply(self, write: Write) -> Applied:
+    async def apply(self, writes: Sequence[Write]) -> list[Applied]:
         if self.before_apply is not None:
             hook, self.before_apply = self.before_apply, None
             await hook()
@@ -109,7 +110,7 @@ class FlakyStore(Store):
         if self.fail_apply is not None:
             error, self.fail_apply = self.fail_apply, None
             raise error
-        applied = await super().apply(write)
+        applied = await super().apply(writes)
         if self.kill_after_apply:
             raise Killed
         return applied
@@ -153,16 +154,18 @@ class Worker:
         self.positions[place] = self._chain[place] = end
         return batch
 
-    async def drain(self, most: int = 1_000_000) -> None:
-        """Process until nothing is left to fetch."""
+    async def drain(self, most: int = 1_000_000, *, together: bool = False) -> None:
+        """Process until nothing is left to fetch, all partitions together or one at a time."""
         progress = True
         while progress:
             progress = False
-            for place in sorted(self.positions):
-                batch = self.fetch(place, most)
-                if batch is not None:
+            places = sorted(self.positions)
+            for turn in [places] if together else [[place] for place in places]:
+                fetched = [self.fetch(place, most) for place in turn]
+                batches = [batch for batch in fetched if batch is not None]
+                if batches:
                     progress = True
-                    await self.pipeline.process(batch)
+                    await self.pipeline.process(*batches)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if self.kill_at_send:
@@ -202,4 +205,7 @@ def feed(
     decoded = decode(topic, records, FAR_MS, Money({"USD": 1.0}), known, (0, 1))
     assert not decoded.rejected
     table.load(decoded.unknown, [None] * len(decoded.unknown))
-    return fold(table, columns(decoded, table.index, codes))
+    batch = columns(decoded, table.index, codes)
+    folded = fold([table], batch)
+    fold_traits(table, batch, folded.fresh)
+    return folded

@@ -260,7 +260,7 @@ def test_a_batch_of_nothing_but_repeats_changes_nothing() -> None:
     before = table.rows[:1].tobytes()
     folded = feed(table, INTERACTIONS, [view("a", 1, category="x")] * 3, codes)
     assert not folded.fresh.any()
-    assert len(folded.rows) == 0
+    assert len(folded.cohort) == 0
     assert table.rows[:1].tobytes() == before
 
 
@@ -278,7 +278,7 @@ def test_folded_tells_who_was_seen_earlier_than_known() -> None:
     later = feed(
         table, INTERACTIONS, [view("a", 3, BEGIN_MS - 1), view("b", 4, BEGIN_MS + 1)], codes
     )
-    assert [table.names[row] for row in later.rows] == ["a", "b"]
+    assert [table.names[row] for row in later.cohort.rows] == ["a", "b"]
     assert later.older.tolist() == [True, False]
 
 
@@ -308,12 +308,12 @@ def test_a_full_table_forgets_those_seen_longest_ago() -> None:
     for number in range(10):
         table.make_room(1)
         folded = feed(table, INTERACTIONS, [view(f"c{number}", number)], codes)
-        table.touch(folded.rows)
+        table.touch(folded.cohort.rows)
     fact = {"event_id": "f", "customer_id": "c9", "timestamp": BEGIN_MS, "traits": {"x": 1}}
     table.make_room(0)
-    table.touch(feed(table, PROFILES, [fact], codes).rows)
+    table.touch(feed(table, PROFILES, [fact], codes).cohort.rows)
     table.make_room(0)
-    table.touch(feed(table, INTERACTIONS, [view("c0", 50)], codes).rows)
+    table.touch(feed(table, INTERACTIONS, [view("c0", 50)], codes).cohort.rows)
     states = dict(zip(table.names, table.dump(np.arange(10)), strict=True))
     table.make_room(1)
     assert set(table.names) == {"c0", "c6", "c7", "c8", "c9"}

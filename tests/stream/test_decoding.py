@@ -70,7 +70,7 @@ def test_interactions_as_columns() -> None:
     assert batch.rows.tolist() == [4, 9, 4]
     assert batch.at_ms.tolist() == [BEGIN_MS + 1, BEGIN_MS + 2, BEGIN_MS + 3]
     assert len(set(batch.ids.tolist())) == 3 and 0 not in batch.ids
-    assert batch.total_minor is None and batch.traits is None
+    assert len(batch.money_event) == 0 and batch.traits is None
     assert batch.category_event.tolist() == [0, 2]
     assert batch.category_code.tolist() == [codes.code("hats")] * 2
     # activity, views, searches, carts, other actions, intent, orders, spend
@@ -91,7 +91,7 @@ def test_purchases_as_columns() -> None:
     ]
     codes = CategoryCodes()
     batch = columns(read(PURCHASES, values), {customer: 0}, codes)
-    assert batch.total_minor is not None
+    assert batch.money_event.tolist() == [0, 1, 2]
     # 12.345 is half way: to the even cent.
     assert batch.total_minor.tolist() == [1234, -500, 0]
     # Each category once per order, none for a refund.

@@ -168,7 +168,7 @@ async def test_new_definitions_leave_no_old_members_behind(
     await worker.drain()
     assert redis.hget(f"agos:customer:{maria}", "segments") == "adults"
     worker.pipeline.defined = defined(OLDER, before=worker.pipeline.defined)
-    await worker.pipeline.review(0, [maria], "definition")
+    await worker.pipeline.review({0: [maria]}, "definition")
     assert turns(redis, maria)[-1][:3] == ("adults", "left", "definition")
     assert redis.zcard("agos:segment:adults:members") == 0
     assert redis.hget(f"agos:customer:{maria}", "segments") == ""

@@ -112,11 +112,12 @@ def shop(count: int = 60) -> Log:
 
 
 @pytest.mark.parametrize("most", [1, 7, 1000])
-async def test_totals_are_those_of_one_plain_pass(redis: Redis, most: int) -> None:
+@pytest.mark.parametrize("together", [False, True])
+async def test_totals_are_those_of_one_plain_pass(redis: Redis, most: int, together: bool) -> None:
     log = shop()
     async with Worker(log, settings_for(redis)) as worker:
         await worker.assign()
-        await worker.drain(most)
+        await worker.drain(most, together=together)
     assert_exact(redis, log)
     assert counted(redis) == {"applied": 60}
 
@@ -142,8 +143,9 @@ async def test_the_next_worker_goes_on_where_the_last_one_stopped(redis: Redis) 
     ["kill_at_load", "kill_at_send", "kill_after_send", "kill_before_apply", "kill_after_apply"],
 )
 @pytest.mark.parametrize("when", range(4))
+@pytest.mark.parametrize("together", [False, True])
 async def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(
-    redis: Redis, step: str, when: int
+    redis: Redis, step: str, when: int, together: bool
 ) -> None:
     log = shop()
     stranger = interaction(names(1, PARTITIONS, 9)[-1], 900)
@@ -158,12 +160,12 @@ async def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(
         target = worker if "send" in step else worker.store
         setattr(target, step, True)
         try:
-            await worker.drain(3)
+            await worker.drain(3, together=together)
         except Killed:
             pass
     async with Worker(log, settings_for(redis)) as worker:
         await worker.assign()
-        await worker.drain(3)
+        await worker.drain(3, together=together)
     originals = {(r.topic, r.value) for records in log.records.values() for r in records}
     expected = oracle.expected(originals, int(time.time() * 1000), {"USD": 1.0})
     assert {c: f[:3] for c, f in figures(redis).items()} == {

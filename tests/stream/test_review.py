@@ -241,7 +241,7 @@ async def test_a_customer_named_twice_changes_once(redis: Redis, log: Log, worke
     log.publish(PURCHASES, purchase(customer, 1, 9))
     await worker.drain()
     worker.pipeline.snapshot = model(2, 30, 40)
-    assert await worker.pipeline.review(0, [customer, customer], "model") == 1
+    assert await worker.pipeline.review({0: [customer, customer]}, "model") == 1
     assert [change[:2] for change in changes(redis, customer)[1:]] == [
         ("left", "cluster-20"),
         ("entered", "cluster-40"),
@@ -259,7 +259,7 @@ async def test_a_review_of_a_state_that_is_not_the_newest_changes_nothing(
         log.publish(PURCHASES, purchase(customer, 2, 9))
         await heir.drain()
         worker.pipeline.snapshot = model(1, 10, 20)
-        await worker.pipeline.review(0, [customer], "model")
+        await worker.pipeline.review({0: [customer]}, "model")
     assert redis.hget(f"agos:customer:{customer}", "events") == "2"
     assert changes(redis, customer) == []
     assert worker.pipeline.meter.misses == 1

@@ -1,16 +1,19 @@
 """What one batch writes: the public fields, as seen by any reader of Redis."""
 
 import json
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.panel import panel_hash
-from stream.decoding import decode
+from stream.decoding import Decoded, decode
 from stream.events import Money
-from stream.segmenter import Segmenter
+from stream.segmenter import Rules, Segmenter
+from stream.segmenter import compute as compute_all
 from stream.store.write import Write
-from stream.topics import INTERACTIONS, PROFILES, PURCHASES
+from stream.topics import EVENT_TOPICS, INTERACTIONS, PROFILES, PURCHASES
 from tests.stream.fake_log import FAR_MS, Record
 from tests.stream.test_review import model
 
@@ -33,21 +36,30 @@ def event(customer: str, number: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def compute(
-    segmenter: Segmenter, topic: str, values: list[dict[str, Any]], **more: Any
-) -> tuple[Write, list[Any]]:
+def taken_in(segmenter: Segmenter, topic: str, values: list[dict[str, Any]]) -> Decoded:
+    """Events as the segmenter gets them, with every customer in its table."""
     records = [
         Record(topic, 0, 100 + i, None, json.dumps(value).encode())
         for i, value in enumerate(values)
     ]
     known = segmenter.table.index.__contains__
     decoded = decode(topic, records, FAR_MS, USD, known, (0, 1))
-    segmenter.load(decoded.unknown, [None] * len(decoded.unknown)) if decoded.unknown else None
-    return segmenter.compute(decoded, more.get("now_ms"), WALL_MS, more.get("snapshot"))
+    if decoded.unknown:
+        segmenter.load(decoded.unknown, [None] * len(decoded.unknown))
+    return decoded
+
+
+def compute(
+    segmenter: Segmenter, topic: str, values: list[dict[str, Any]], **more: Any
+) -> tuple[Write, list[Any]]:
+    decoded = taken_in(segmenter, topic, values)
+    rules = Rules(more.get("now_ms"), WALL_MS, more.get("snapshot"))
+    (write,), samples = compute_all([(segmenter, [decoded])], rules)
+    return write, samples
 
 
 def written(write: Write) -> dict[str, dict[str, Any]]:
-    """Customer → its fields, and the offset that it was changed by."""
+    """Customer → its fields, and the event that it was changed by."""
     found: dict[str, dict[str, Any]] = {}
     for group in write.groups:
         width = 2 + len(group.fields) + group.sourced
@@ -55,7 +67,7 @@ def written(write: Write) -> dict[str, dict[str, Any]]:
         for i in range(group.customers):
             customer, state, *values = group.values[i * width : (i + 1) * width]
             assert isinstance(state, bytes) and customer not in found
-            fields = (*group.fields, "offset") if group.sourced else group.fields
+            fields = (*group.fields, "source") if group.sourced else group.fields
             found[customer] = dict(zip(fields, values, strict=True))
     return found
 
@@ -79,10 +91,10 @@ def test_a_new_customer_gets_every_field() -> None:
             "cluster": "UNASSIGNED",
             "cluster_name": "",
             "segments": "",
-            "offset": 102,
+            "source": "purchases-0@102",
         }.items()
     )
-    assert found["b"]["offset"] == 101
+    assert found["b"]["source"] == "purchases-0@101"
     assert float(found["a"]["confidence"]) == 0
     assert write.counters == {"applied": 3}
     assert write.constants["updated_at"] == WALL_MS
@@ -94,7 +106,7 @@ def test_a_known_customer_gets_what_may_have_changed(topic: str) -> None:
     compute(segmenter, INTERACTIONS, [event("a", 1)])
     write, _ = compute(segmenter, topic, [event("a", 2)])
     fields = set(written(write)["a"])
-    assert fields >= {"events", "last_seen", "version", "confidence", "offset"}
+    assert fields >= {"events", "last_seen", "version", "confidence", "source"}
     assert ({"orders", "spend"} <= fields) == (topic == PURCHASES)
     # Nobody moved, and nobody was seen earlier.
     assert not fields & {"segments", "cluster", "first_seen"}
@@ -171,3 +183,41 @@ def test_what_redis_says_is_believed() -> None:
     segmenter.reset({INTERACTIONS: 9}, "somebody else")
     assert "a" not in segmenter.table.index
     assert (segmenter.ends, segmenter.writer) == ({INTERACTIONS: 9}, "somebody else")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_partitions_computed_together_are_as_each_alone(seed: int) -> None:
+    random = Random(seed)
+    together, alone = ([Segmenter(p, 1_000) for p in range(3)] for _ in range(2))
+    rules = Rules(random.choice([None, BEGIN_MS + 10**7]), WALL_MS, model(1, 10, 20))
+    for number in range(12):
+        pairs: list[list[tuple[Segmenter, list[Decoded]]]] = [[], []]
+        for partition in range(3):
+            # The same names everywhere: nothing may get from one partition into another.
+            batches = {
+                topic: [
+                    event(
+                        random.choice("abcd"),
+                        random.randrange(40 * number, 40 * number + 30),
+                        total=random.randrange(-20, 20),
+                        traits={random.choice("xy"): random.random()},
+                        properties={"category": random.choice(["hats", "shoes"])},
+                        items=[{"category": random.choice(["hats", "toys"])}],
+                    )
+                    for _ in range(random.choice([0, 1, 5, 30]))
+                ]
+                for topic in random.sample(EVENT_TOPICS, random.randint(1, 3))
+            }
+            for segmenters, chosen in zip((together, alone), pairs, strict=True):
+                segmenter = segmenters[partition]
+                decoded = [taken_in(segmenter, *batch) for batch in batches.items()]
+                chosen.append((segmenter, decoded))
+        writes, samples = compute_all(pairs[0], rules)
+        each = [compute_all([pair], rules) for pair in pairs[1]]
+        assert writes == [write for (write,), _ in each]
+        assert [name for name, _ in samples] == [name for _, some in each for name, _ in some]
+    for one, other in zip(together, alone, strict=True):
+        assert one.table.names == other.table.names
+        rows = np.arange(len(one.table))
+        assert one.table.dump(rows) == other.table.dump(rows)
+        assert one.newest_ms == other.newest_ms

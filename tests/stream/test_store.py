@@ -17,8 +17,8 @@ from redis.exceptions import ResponseError
 from stream.errors import StoreError
 from stream.local import EmbeddedRedis, free_port
 from stream.settings import Settings
-from stream.store.store import Store
-from stream.store.write import Group, Write
+from stream.store.store import Applied, Store
+from stream.store.write import Group, Move, Write
 
 PURCHASES, INTERACTIONS = "purchases", "interactions"
 
@@ -42,14 +42,15 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 
 def a_write(**more: Any) -> Write:
     """One customer bought something: partition 3, from the beginning to offset 5."""
+    move: dict[str, Any] = {"topic": PURCHASES, "start": None, "end": 5, "topic_id": "id-1"}
+    move |= {name: more.pop(name) for name in move if name in more}
+    source = "purchases-3@4"
     fields: dict[str, Any] = {
         "partition": 3,
         "writer": "w:1",
-        "topic": PURCHASES,
-        "topic_id": "id-1",
-        "end": 5,
+        "moves": [Move(**move)] if move["topic"] else [],
         "constants": {"updated_at": 77},
-        "groups": [Group(("events", "spend"), 1, ["c1", b"\0\xffstate", 5, -250, 4])],
+        "groups": [Group(("events", "spend"), 1, ["c1", b"\0\xffstate", 5, -250, source])],
         "counters": {"applied": 5},
     }
     return Write(**(fields | more))
@@ -61,22 +62,28 @@ def everything(redis: Redis) -> dict[bytes, bytes]:
         return {key: raw.dump(key) for key in raw.scan_iter("*")}
 
 
+async def apply(store: Store, write: Write) -> Applied:
+    (applied,) = await store.apply([write])
+    return applied
+
+
 async def test_a_batch_is_written_as_documented(store: Store, redis: Redis) -> None:
     change = {"change_id": "x", "customer": "c1", "segment": "s", "change": "entered", "at": 9}
     subscriber = redis.pubsub(ignore_subscribe_messages=True)
     subscriber.subscribe("agos:changes")
     subscriber.get_message(timeout=2)
-    applied = await store.apply(
+    applied = await apply(
+        store,
         a_write(
             groups=[
-                Group(("events", "spend"), 1, ["c1", b"\0\xffstate", 5, -250, 4]),
+                Group(("events", "spend"), 1, ["c1", b"\0\xffstate", 5, -250, "purchases-3@4"]),
                 Group(("segments",), 2, ["c2", b"two", "a,b", "c3", b"three", ""], sourced=False),
             ],
             memberships=["c1", "s", 9, "c2", "t", 8, "c2", "t", ""],
             changes=[(change, json.dumps(change).encode())],
             due=["c1", 1234, "c2", ""],
             categories=[17, "shoes"],
-        )
+        ),
     )
     assert applied.ok
     assert redis.hgetall("agos:customer:c1") == {
@@ -119,28 +126,61 @@ async def test_a_batch_is_written_as_documented(store: Store, redis: Redis) -> N
 async def test_a_write_from_another_position_changes_nothing(
     store: Store, redis: Redis, claims: dict[str, Any]
 ) -> None:
-    assert (await store.apply(a_write())).ok
+    assert (await apply(store, a_write())).ok
     before = everything(redis)
-    refused = await store.apply(
+    refused = await apply(
+        store,
         a_write(
             **({"writer": "v:1", "end": 9} | claims),
             memberships=["c1", "s", 1],
             due=["c1", 1],
             categories=[1, "x"],
-        )
+        ),
     )
     assert not refused.ok
     assert refused.writer == "w:1"
-    assert refused.stored == (5 if claims.get("topic", PURCHASES) == PURCHASES else None)
+    topic = claims.get("topic", PURCHASES)
+    stored = {PURCHASES: "purchases@5", INTERACTIONS: "interactions@"}.get(topic)
+    assert refused.stored == (stored if claims["expected_writer"] == "w:1" else "")
     assert everything(redis) == before
 
 
+@pytest.mark.parametrize("start", [4, None, 6])
+async def test_all_topics_of_a_write_move_or_none(store: Store, redis: Redis, start: Any) -> None:
+    assert (await apply(store, a_write())).ok
+    before = everything(redis)
+    moves = [Move(INTERACTIONS, None, 7), Move(PURCHASES, start, 9, "id-1")]
+    refused = await apply(store, a_write(moves=moves, writer="w:2", expected_writer="w:1"))
+    assert not refused.ok and refused.stored == "purchases@5"
+    assert everything(redis) == before
+    moves = [Move(INTERACTIONS, None, 7), Move(PURCHASES, 5, 9, "id-1")]
+    assert (await apply(store, a_write(moves=moves, writer="w:2", expected_writer="w:1"))).ok
+    assert (await store.positions(3)).offsets == {INTERACTIONS: 7, PURCHASES: 9}
+
+
+async def test_of_several_writes_each_is_applied_or_refused(store: Store, redis: Redis) -> None:
+    assert (await apply(store, a_write())).ok
+    records = [Group(("events",), 1, [f"d{n}", b"s", 1, "x"]) for n in range(3)]
+    writes = [
+        a_write(partition=4, writer="a:1", groups=records[:1]),
+        a_write(partition=3, writer="a:2", groups=records[1:2]),
+        a_write(partition=5, writer="a:3", groups=records[2:]),
+    ]
+    assert [applied.ok for applied in await store.apply(writes)] == [True, False, True]
+    stored = await store.load(["d0", "d1", "d2"])
+    assert stored == [b"s", None, b"s"]
+    assert [(await store.positions(p)).writer for p in (3, 4, 5)] == ["w:1", "a:1", "a:3"]
+    # Sent again, as after a lost answer.
+    assert [applied.ok for applied in await store.apply(writes)] == [True, False, True]
+    assert redis.hget("agos:{4}:counters", "applied") == "5"
+
+
 async def test_topics_of_a_partition_go_on_side_by_side(store: Store, redis: Redis) -> None:
-    assert (await store.apply(a_write())).ok
+    assert (await apply(store, a_write())).ok
     other = a_write(topic=INTERACTIONS, topic_id="", writer="w:2", expected_writer="w:1", end=8)
-    assert (await store.apply(other)).ok
+    assert (await apply(store, other)).ok
     next_one = a_write(start=5, end=6, writer="w:3", expected_writer="w:2")
-    assert (await store.apply(next_one)).ok
+    assert (await apply(store, next_one)).ok
     assert redis.hgetall("agos:{3}:offsets") == {
         "purchases": "6",
         "purchases:id": "id-1",
@@ -153,10 +193,10 @@ async def test_topics_of_a_partition_go_on_side_by_side(store: Store, redis: Red
 
 
 async def test_a_timed_write_moves_no_offset_but_the_writer(store: Store, redis: Redis) -> None:
-    assert (await store.apply(a_write())).ok
+    assert (await apply(store, a_write())).ok
     timed = a_write(topic="", topic_id="", writer="w:2", expected_writer="w:1", end=0)
     timed.groups = [Group(("segments",), 1, ["c1", b"s", "x"], sourced=False)]
-    assert (await store.apply(timed)).ok
+    assert (await apply(store, timed)).ok
     assert redis.hgetall("agos:{3}:offsets") == {
         "purchases": "5",
         "purchases:id": "id-1",
@@ -167,18 +207,18 @@ async def test_a_timed_write_moves_no_offset_but_the_writer(store: Store, redis:
 
 async def test_the_same_write_again_is_done_already(store: Store, redis: Redis) -> None:
     write = a_write()
-    assert (await store.apply(write)).ok
-    assert (await store.apply(write)).ok
+    assert (await apply(store, write)).ok
+    assert (await apply(store, write)).ok
     assert redis.hget("agos:{3}:counters", "applied") == "5"
     # Somebody else wrote in between: nobody can tell any more whether ours was there.
-    assert (await store.apply(a_write(start=5, end=6, writer="v:1", expected_writer="w:1"))).ok
-    assert not (await store.apply(write)).ok
+    assert (await apply(store, a_write(start=5, end=6, writer="v:1", expected_writer="w:1"))).ok
+    assert not (await apply(store, write)).ok
 
 
 async def test_cached_scripts_may_go(store: Store, redis: Redis) -> None:
-    assert (await store.apply(a_write())).ok
+    assert (await apply(store, a_write())).ok
     redis.script_flush()
-    assert (await store.apply(a_write(start=5, end=6, writer="w:2", expected_writer="w:1"))).ok
+    assert (await apply(store, a_write(start=5, end=6, writer="w:2", expected_writer="w:1"))).ok
 
 
 @contextlib.asynccontextmanager
@@ -216,7 +256,7 @@ async def test_a_write_whose_answer_was_lost_is_known_to_be_done(redis: Redis) -
     async with losing_the_first_answers(port, 2) as proxy:
         store = Store(Settings(redis=f"redis://127.0.0.1:{proxy}/0"))
         try:
-            applied = await store.apply(a_write())
+            applied = await apply(store, a_write())
         finally:
             await store.close()
     assert applied.ok
@@ -231,11 +271,11 @@ async def test_a_restarting_redis_is_waited_for() -> None:
 
     with Mortal() as server:
         store = Store(Settings(redis=server.address))
-        assert (await store.apply(a_write())).ok
+        assert (await apply(store, a_write())).ok
         await asyncio.sleep(1.1)  # the append-only file is synced every second
         server.process.kill()
         again = asyncio.create_task(
-            store.apply(a_write(start=5, end=6, writer="w:2", expected_writer="w:1"))
+            apply(store, a_write(start=5, end=6, writer="w:2", expected_writer="w:1"))
         )
         await asyncio.sleep(0.3)
         assert not again.done()
@@ -256,7 +296,7 @@ async def test_patience_ends() -> None:
 async def test_an_error_that_will_not_pass_is_raised_at_once(store: Store, redis: Redis) -> None:
     redis.set("agos:{3}:offsets", "not a hash")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        await store.apply(a_write())
+        await apply(store, a_write())
     assert not redis.exists("agos:customer:c1")
 
 
@@ -280,7 +320,7 @@ async def test_a_full_redis_is_waited_for_and_nothing_is_half_written(redis: Red
     store = Store(Settings(redis=url_of(redis)))
     redis.config_set("maxmemory", "1")
     try:
-        write = asyncio.create_task(store.apply(a_write()))
+        write = asyncio.create_task(apply(store, a_write()))
         await asyncio.sleep(0.3)
         assert not write.done()
         assert list(redis.scan_iter("*")) == []
@@ -293,7 +333,7 @@ async def test_a_full_redis_is_waited_for_and_nothing_is_half_written(redis: Red
 async def test_change_records_are_bounded(redis: Redis) -> None:
     store = Store(Settings(redis=url_of(redis), changes=1_000))
     changes = [({"n": n}, b"{}") for n in range(5_000)]
-    assert (await store.apply(a_write(changes=changes))).ok
+    assert (await apply(store, a_write(changes=changes))).ok
     await store.close()
     # "~": whole nodes of the stream, of at most a hundred entries, are dropped.
     assert 1_000 <= redis.xlen("agos:changes") <= 1_100
@@ -301,16 +341,16 @@ async def test_change_records_are_bounded(redis: Redis) -> None:
 
 async def test_a_batch_of_the_largest_size_fits_in_one_call(store: Store, redis: Redis) -> None:
     count = 5_000
-    values = [v for n in range(count) for v in (f"c{n}", b"s" * 500, 1, 2, n)]
+    values = [v for n in range(count) for v in (f"c{n}", b"s" * 500, 1, 2, f"@{n}")]
     record = {f"f{i}": i for i in range(9)}
     write = a_write(
         groups=[Group(("events", "spend"), count, values)],
         memberships=[v for n in range(count) for v in (f"c{n}", "s", n + 1)],
         changes=[(record, b"{}")] * (2 * count),
     )
-    assert (await store.apply(write)).ok
+    assert (await apply(store, write)).ok
     assert redis.zcard("agos:segment:s:members") == count
-    assert redis.hget("agos:customer:c4999", "source") == "purchases-3@4999"
+    assert redis.hget("agos:customer:c4999", "source") == "@4999"
 
 
 class TwoWriters(RuleBasedStateMachine):
@@ -366,8 +406,8 @@ class TwoWriters(RuleBasedStateMachine):
         start = offsets.get(topic)
         end = (start or 0) + size
         write = Write(
-            3, token, writer, topic, "", start, end,
-            groups=[Group(("events",), 1, ["c", str(events + size).encode(), events + size, end])],
+            3, token, writer, [Move(topic, start, end)],
+            groups=[Group(("events",), 1, ["c", str(events + size).encode(), events + size, "x"])],
             counters={"applied": size},
         )  # fmt: skip
         self.pending[who] = [write]
@@ -379,17 +419,18 @@ class TwoWriters(RuleBasedStateMachine):
             return
         (write,) = self.pending[who]
         self.pending[who] = []
-        result = self.run(self.store.apply(write))
+        result = self.run(apply(self.store, write))
         ends = self.ends()
-        fits = ends.get(write.topic) == write.start and write.expected_writer == self.writer()
+        (move,) = write.moves
+        fits = ends.get(move.topic) == move.start and write.expected_writer == self.writer()
         assert result.ok == fits
         if result.ok:
-            self.applied.append((write.writer, write.end - (write.start or 0), write.end))
+            self.applied.append((write.writer, move.end - (move.start or 0), move.end))
             self.last = write
-            self.topics[write.writer] = write.topic
+            self.topics[write.writer] = move.topic
             offsets, _, events = self.views[who]
-            size = write.end - (write.start or 0)
-            self.views[who] = ({**offsets, write.topic: write.end}, write.writer, events + size)
+            size = move.end - (move.start or 0)
+            self.views[who] = ({**offsets, move.topic: move.end}, write.writer, events + size)
         else:
             self.look(who)
 
@@ -398,7 +439,7 @@ class TwoWriters(RuleBasedStateMachine):
     def applies_the_last_one_again(self) -> None:
         assert self.last is not None
         if self.last.writer == self.writer():
-            assert self.run(self.store.apply(self.last)).ok
+            assert self.run(apply(self.store, self.last)).ok
 
     @rule()
     def is_backed_up(self) -> None:
