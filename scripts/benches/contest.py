@@ -39,7 +39,7 @@ class Contestant:
     arguments: tuple[str, ...] = ()
 
 
-NO_OP = Contestant("Faust agent that does nothing", "noop", most=100_000)
+NO_OP = Contestant("Faust agent that does nothing", "noop", most=50_000)
 DECODE_ONLY = Contestant("aiokafka, decodes only", "decode_only")
 #: The same job in other engines.
 SAME_JOB = (

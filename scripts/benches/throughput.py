@@ -18,7 +18,7 @@ def throughput(
 ) -> dict[str, Any]:
     """Events per second of everybody, `repeats` times with other events, in turns.
 
-    Who begins changes from run to run, so that no one always has the warm or the tired machine.
+    Who begins changes with the seed, so that no one always has the warm or the tired machine.
     """
     missing = {c.name: why for c in CONTESTANTS if (why := absent(c, python, on))}
     took_part = {c.name: c for c in CONTESTANTS if c.name not in missing}
@@ -30,7 +30,7 @@ def throughput(
             before = teach(settings, client, seed + run + _TEACHER)
             fill(settings, events, customers, seed + run)
             total = before + events
-            for name in rotated(list(rates), run):
+            for name in rotated(list(rates), seed + run):
                 if name == WORKER:
                     position = last_change(client)
                     with worker(settings) as process:
@@ -53,9 +53,9 @@ def throughput(
     }
 
 
-def rotated(names: Sequence[str], run: int) -> list[str]:
-    """The names, beginning with another one in each run."""
-    first = run % len(names)
+def rotated(names: Sequence[str], seed: int) -> list[str]:
+    """The names, beginning with another one for each seed."""
+    first = seed % len(names)
     return [*names[first:], *names[:first]]
 
 
