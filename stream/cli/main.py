@@ -33,6 +33,9 @@ COMMANDS = {
     "replay": ("replay", "Send recorded history from a file through Kafka."),
     "simulate": ("simulate", "Send the events of a simulated shop."),
     "dead-letters": ("dead_letters", "List rejected events by reason; send them back after a fix."),
+    "webhooks": ("webhooks", "Send entries and exits to HTTP receivers, signed."),
+    "forget": ("forget", "Forget a customer: everything in Redis, for good."),
+    "export": ("export", "Print everything that is kept of one customer."),
     "schema": ("schema", "Print the JSON Schema of every record."),
     "settings": ("settings", "List every setting, its environment variable and its value."),
 }

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import http
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from stream import admin
@@ -15,12 +19,15 @@ from stream.collect.browser import browser_routes
 from stream.collect.document import describe
 from stream.collect.gate import Gate
 from stream.collect.keyring import Keyring
+from stream.collect.lookup import lookup_routes
 from stream.collect.mapping import Mapper
 from stream.collect.producing import started
 from stream.collect.service import service_routes
 from stream.collect.tracking import Tracking, kind_of
 from stream.errors import AgosError, ConfigurationError
 from stream.settings import Settings
+from stream.store.forget import ForgottenCustomers
+from stream.store.seen import SeenEvents
 
 #: Makes the producer of the gate.
 Connect = Callable[[Settings], Awaitable[Any]]
@@ -52,8 +59,15 @@ class Collector:
             await self._others(scope, receive, send)
 
 
-def collector(settings: Settings, connect: Connect = started) -> Collector:
+def collector(
+    settings: Settings, connect: Connect = started, *, remember: bool = True
+) -> Collector:
     """The application; it connects to Kafka when its lifespan begins.
+
+    Parameters
+    ----------
+    remember
+        Whether Redis remembers what was sent; without, only what is under way is recognised.
 
     Raises
     ------
@@ -65,22 +79,33 @@ def collector(settings: Settings, connect: Connect = started) -> Collector:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        producer = await connect(settings)
-        tracking.gate = Gate(producer, settings.partitions)
-        watching = asyncio.create_task(_watch(keyring))
-        try:
-            yield
-        finally:
-            watching.cancel()
-            gate, tracking.gate = tracking.gate, None
-            await gate.close()
-            await producer.stop()
+        async with contextlib.AsyncExitStack() as stack:
+            producer = await connect(settings)
+            stack.push_async_callback(_stop, producer)
+            seen, forgotten = None, None
+            if remember:
+                seen, forgotten = SeenEvents(settings), ForgottenCustomers(settings)
+                stack.push_async_callback(seen.close)
+                stack.push_async_callback(forgotten.close)
+                await forgotten.refresh()
+            gate = Gate(producer, settings.partitions, seen)
+            stack.push_async_callback(gate.close)
+            watching = asyncio.create_task(_watch(keyring, forgotten))
+            stack.callback(watching.cancel)
+            tracking.gate, tracking.forgotten = gate, forgotten
+            try:
+                yield
+            finally:
+                tracking.gate = None
 
     app = FastAPI(
         title="Agos collector", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
+    app.add_exception_handler(StarletteHTTPException, _plain_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.router.routes.extend(browser_routes(keyring))
     app.include_router(service_routes(tracking))
+    app.include_router(lookup_routes(settings, keyring))
     describe(app)
     return Collector(tracking, app)
 
@@ -135,6 +160,20 @@ def _config(app: Collector, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(app, host=host, port=port, **options)
 
 
+async def _plain_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, StarletteHTTPException) else 500
+    phrase = http.HTTPStatus(status).phrase
+    content = {"code": phrase.lower().replace(" ", "_"), "message": phrase}
+    return JSONResponse(content, status)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """Which parameter, but not what it was: FastAPI's own answer repeats it."""
+    first: dict[str, Any] = error.errors()[0] if isinstance(error, RequestValidationError) else {}
+    where = ".".join(str(part) for part in first.get("loc", ())[:2])
+    return JSONResponse({"code": "invalid_request", "message": f"{where}: not as expected"}, 400)
+
+
 class _Server(uvicorn.Server):
     """Ends with its own exit code after a signal, not by the signal."""
 
@@ -145,10 +184,20 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-async def _watch(keyring: Keyring) -> None:
-    """Take up changes of the keys file."""
+async def _stop(producer: Any) -> None:
+    """An idempotent producer would wait for a Kafka that is away for ever."""
+    try:
+        await asyncio.wait_for(producer.stop(), _GRACE_SECONDS)
+    except TimeoutError:
+        log.warning("Kafka did not take everything; nobody was told that it has it")
+
+
+async def _watch(keyring: Keyring, forgotten: ForgottenCustomers | None) -> None:
+    """Take up changes of the keys file, and who was forgotten."""
     while True:
         await asyncio.sleep(_REFRESH_SECONDS)
+        if forgotten is not None:
+            await forgotten.refresh()
         try:
             if await asyncio.to_thread(keyring.refresh):
                 log.info("the write keys were taken up again")

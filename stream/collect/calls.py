@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import re2
+import re2  # type: ignore[import-untyped]
 
 from stream.collect.body import MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from stream.collect.refusal import Refusal, invalid, too_large
@@ -16,6 +16,7 @@ KINDS = ("track", "page", "screen", "identify", "group", "alias")
 BATCH = "batch"
 #: What SDKs report of themselves: answered, never read.
 METRICS = "metrics"
+CLOUDEVENTS = "cloudevents"
 
 #: Path → what is called. The short ones are those of browser bundles, `import` of older SDKs.
 ROUTES: Mapping[str, str] = {
@@ -26,6 +27,7 @@ ROUTES: Mapping[str, str] = {
     "/v1/import": BATCH,
     "/beacon/v1/batch": BATCH,
     "/v1/m": METRICS,
+    "/v1/cloudevents": CLOUDEVENTS,
 }
 
 Text = str | int | float | None
@@ -102,14 +104,13 @@ def read_request(kind: str, body: bytes) -> Request:
     Refusal
         400 or 413; for a batch with the place of the first event that is wrong.
     """
-    _check_text(body)
     if kind != BATCH:
         if len(body) > MAX_EVENT_BYTES:
             raise too_large(f"the event is larger than {MAX_EVENT_BYTES} bytes")
         call = _read(body)
         call.type = kind
         return Request([call], call.write_key, None)
-    envelope: _Envelope = _decoded(_read_envelope, body)
+    envelope: _Envelope = decoded(_read_envelope, body)
     if len(envelope.batch) > MAX_BATCH_EVENTS:
         raise too_large(f"the batch has more than {MAX_BATCH_EVENTS} events")
     calls = [_batched(i, raw) for i, raw in enumerate(envelope.batch)]
@@ -121,7 +122,7 @@ def read_request(kind: str, body: bytes) -> Request:
     return Request(calls, key, to_ms(envelope.sent_at))
 
 
-def _check_text(body: bytes) -> None:
+def check_text(body: bytes) -> None:
     """What raw JSON is not checked for while it is read: its encoding and its numbers."""
     if not body.isascii():
         try:
@@ -129,7 +130,7 @@ def _check_text(body: bytes) -> None:
         except UnicodeDecodeError:
             raise _no_json() from None
     if _SUSPICIOUS.search(body):
-        _decoded(_read_any, body)
+        decoded(_read_any, body)
 
 
 def _batched(place: int, raw: msgspec.Raw) -> Call:
@@ -150,11 +151,12 @@ def _read(body: bytes | msgspec.Raw) -> Call:
     try:
         return _read_call(body)
     except (msgspec.DecodeError, RecursionError):
-        call: Call = _decoded(_read_lenient_call, body)
+        call: Call = decoded(_read_lenient_call, body)
         return call
 
 
-def _decoded(decode: Any, body: Any) -> Any:
+def decoded(decode: Any, body: Any) -> Any:
+    """Result of a msgspec decoder; Refusal 400 where it raises."""
     try:
         return decode(body)
     except msgspec.ValidationError as error:

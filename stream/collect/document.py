@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from stream.collect.body import MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES
-from stream.collect.calls import BATCH, KINDS, METRICS, ROUTES
+from stream.collect.calls import BATCH, CLOUDEVENTS, KINDS, METRICS, ROUTES
 
 _ID = {"type": ["string", "integer", "null"]}
 _OBJECT = {"type": ["object", "null"]}
@@ -101,6 +101,19 @@ def _schemas() -> dict[str, Any]:
             },
             "required": ["batch"],
         },
+        "Cloudevent": {
+            "type": "object",
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string", "minLength": 1},
+                "source": {"type": "string", "minLength": 1},
+                "type": {"type": "string", "minLength": 1, "maxLength": 256},
+                "subject": {**_ID, "description": "the customer"},
+                "time": {"type": ["string", "null"]},
+                "data": _OBJECT,
+            },
+            "required": ["specversion", "id", "source", "type", "subject"],
+        },
         "Taken": {
             "type": "object",
             "properties": {"success": {"const": True}},
@@ -122,6 +135,9 @@ def _operation(path: str, kind: str) -> dict[str, Any]:
     schema: dict[str, Any] = (
         {} if kind == METRICS else {"$ref": f"#/components/schemas/{kind.capitalize()}"}
     )
+    if kind == CLOUDEVENTS:
+        one = {"$ref": "#/components/schemas/Cloudevent"}
+        schema = {"anyOf": [one, {"type": "array", "items": one}]}
     size = MAX_BODY_BYTES if kind == BATCH else MAX_EVENT_BYTES
     refusals = {
         status: {"description": text, "content": _json({"$ref": "#/components/schemas/Refusal"})}

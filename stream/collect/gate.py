@@ -25,7 +25,8 @@ PATIENCE_SECONDS = 8.0
 MAX_WAITING_EVENTS = 50_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 _MAX_FLUSH_EVENTS = 5_000
-_MAX_FLUSHES = 8
+#: Few: what waits meanwhile goes in larger batches.
+_MAX_FLUSHES = 2
 _SWEEP_SECONDS = 0.5
 _FULL_RETRY_SECONDS = 2
 _AWAY_RETRY_SECONDS = 5
@@ -198,6 +199,7 @@ class Gate:
             handed_over.set()
             for identities, acknowledgement in sends:
                 if await _acknowledged(acknowledgement):
+                    self.counts["accepted"] += len(identities)
                     sent.update(identities)
         except Exception as error:
             # Nobody is told that what is not in `sent` has arrived, whatever went wrong.
@@ -252,7 +254,6 @@ class Gate:
                     end.set_result(None)
                 else:
                     end.set_exception(_refused())
-        self.counts["accepted"] += len(sent)
         if self._seen is not None and sent:
             # Until then what is sent again is recognised as being under way.
             await self._seen.add(list(sent))

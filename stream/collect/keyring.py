@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -164,6 +165,7 @@ class Keyring:
         return True
 
 
+@lru_cache(maxsize=1024)
 def digest(key: str) -> bytes:
     """What is kept of a key."""
     return hashlib.sha256(key.encode(errors="replace")).digest()

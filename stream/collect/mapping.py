@@ -37,6 +37,8 @@ class Record(msgspec.Struct, gc=False):
     #: The same for the same event sent again, different for any other: 64 bits, signed.
     identity: int
     name: str
+    customer_id: str
+    at_ms: int
 
 
 class _Interaction(msgspec.Struct, gc=False):
@@ -86,13 +88,14 @@ class Mapper:
             view = _Interaction(
                 event_id, customer_id, at_ms, *_interaction(call), call.type, source, named
             )
-            return Record(INTERACTIONS, key, _encode(view), identity, view.name)
+            return Record(INTERACTIONS, key, _encode(view), identity, view.name, customer_id, at_ms)
         topic, fields = found
         record = {"event_id": event_id, "customer_id": customer_id, "timestamp": at_ms, **fields}
         record |= {"type": call.type, "source": source}
         if named is not msgspec.UNSET:
             record["anonymous_id"] = named
-        return Record(topic, key, _encode(record), identity, call.event or "")
+        name = call.event or ""
+        return Record(topic, key, _encode(record), identity, name, customer_id, at_ms)
 
     def _fields(
         self, call: Call, customer_id: str, event_id: str

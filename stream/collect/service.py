@@ -43,6 +43,7 @@ def _lines(tracking: Tracking) -> Iterator[str]:
     gate = tracking.gate
     counts = {
         "without_consent": tracking.counts["without_consent"],
+        "forgotten": tracking.counts["forgotten"],
         "traits_left_out": tracking.traits_left_out,
         "accepted": gate.counts["accepted"] if gate else 0,
         "duplicates": gate.counts["duplicates"] if gate else 0,

@@ -6,12 +6,14 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from stream.collect.answers import SUCCESS, answer, cors, header, preflight, refuse
 from stream.collect.body import read_body
-from stream.collect.calls import METRICS, ROUTES, Call, read_request
+from stream.collect.calls import CLOUDEVENTS, METRICS, ROUTES, Call, check_text, read_request
+from stream.collect.cloudevents import read_cloudevents
 from stream.collect.consent import denied
 from stream.collect.gate import Gate
 from stream.collect.keyring import Keyring, Source
@@ -24,6 +26,16 @@ _BASIC = b"basic "
 _INTERNAL = Refusal(500, "internal", "an error of the collector; the events were not taken")
 
 
+class Unwanted(Protocol):
+    """Customers that were forgotten."""
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+
+    def wants(self, customer_id: str, at_ms: int) -> bool:
+        """Whether an event of that time is to be kept."""
+
+
 class Tracking:
     """All routes of the tracking API."""
 
@@ -32,6 +44,8 @@ class Tracking:
         self._mapper = mapper
         #: Set while the collector runs.
         self.gate: Gate | None = None
+        #: Set while the collector runs with a Redis.
+        self.forgotten: Unwanted | None = None
         self.counts: Counter[str] = Counter()
 
     @property
@@ -70,7 +84,11 @@ class Tracking:
             raise later("the collector is starting or stopping")
         given = key_of(scope)
         source = self._keyring.find(given, received_ms / 1000) if given else None
-        request = read_request(kind, body)
+        check_text(body)
+        if kind == CLOUDEVENTS:
+            request = read_cloudevents(body, scope["headers"])
+        else:
+            request = read_request(kind, body)
         if source is None:
             source = self._keyring.find(request.write_key, received_ms / 1000)
         records = self._records(request.calls, request.sent_ms, received_ms, source)
@@ -96,6 +114,11 @@ class Tracking:
                 raise Refusal(refusal.status, refusal.code, message) from None
         if source.events is not None:
             source.permit([record.name for record in records])
+        if self.forgotten:
+            wants = self.forgotten.wants
+            wanted = [r for r in records if wants(r.customer_id, r.at_ms)]
+            self.counts["forgotten"] += len(records) - len(wanted)
+            return wanted
         return records
 
 
@@ -110,13 +133,8 @@ def kind_of(path: str) -> str | None:
 def key_of(scope: Any) -> str | None:
     """The write key in header or query, None if it can only be in the body."""
     given = header(scope, b"authorization")
-    if given is not None and given[:6].lower() == _BASIC:
-        try:
-            pair = base64.b64decode(given[6:], validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            pair = ""
-        if key := pair.partition(":")[0]:
-            return key
+    if given is not None and (key := _user_of(given)):
+        return key
     query: bytes = scope["query_string"]
     if query:
         fields: Mapping[str, list[str]] = parse_qs(query.decode("latin-1"))
@@ -124,3 +142,15 @@ def key_of(scope: Any) -> str | None:
             if name in fields:
                 return fields[name][0]
     return None
+
+
+@lru_cache(maxsize=1024)
+def _user_of(authorization: bytes) -> str:
+    """User of Basic authentication, empty for none."""
+    if authorization[:6].lower() != _BASIC:
+        return ""
+    try:
+        pair = base64.b64decode(authorization[6:], validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return pair.partition(":")[0]

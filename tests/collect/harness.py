@@ -146,6 +146,10 @@ async def running(write_keys: str = KEY, **settings: Any) -> AsyncIterator[Site]
     async def connect(_: Settings) -> FakeKafka:
         return kafka
 
-    app = collector(Settings(write_keys=SecretStr(write_keys), **settings), connect)
+    app = collector(
+        Settings(write_keys=SecretStr(write_keys), **settings),
+        connect,
+        remember="redis" in settings,
+    )
     async with app.app.router.lifespan_context(app.app):
         yield Site(app, kafka)

@@ -14,7 +14,7 @@ from tests.collect.harness import FakeKafka
 
 def record(name: str, customer: str = "ada") -> Record:
     key = customer.encode()
-    return Record("interactions", key, name.encode(), identity_of(key, name), "e")
+    return Record("interactions", key, name.encode(), identity_of(key, name), "e", customer, 0)
 
 
 class FakeSeen:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.collect.calls import read_request
+from stream.collect.calls import check_text, read_request
 from stream.collect.mapping import Mapper
 from stream.collect.refusal import Refusal
 from stream.collect.times import happened_ms, to_ms
 from stream.collect.traits import flat_traits
 from stream.events import Money, read
-from tests.collect.harness import Site
+from tests.collect.harness import AUTHORIZED, Site
 
 #: 2026-11-22T00:24:27.123Z, by `date -d … +%s%3N`.
 AT_MS = 1_795_307_067_123
@@ -240,6 +240,45 @@ def test_traits_that_do_not_fit_are_left_out_and_counted():
     assert (len(kept), left_out) == (100, 1)
 
 
+CLOUD = {
+    "specversion": "1.0",
+    "id": "7",
+    "source": "/shop",
+    "type": "Product Viewed",
+    "subject": "ada",
+    "time": "2026-11-22T00:24:27.123Z",
+    "data": {"product_id": "p-7"},
+}
+
+
+@pytest.mark.parametrize("batched", [False, True])
+async def test_cloudevents(site: Site, batched: bool):
+    answer = await site.send("/v1/cloudevents", [CLOUD] if batched else CLOUD)
+    assert answer.status == 200
+    ((topic, event),) = site.kafka.events()
+    assert (topic, event["name"], event["timestamp"]) == ("interactions", "Product Viewed", AT_MS)
+    assert (event["customer_id"], event["event_id"]) == ("ada", "/shop#7")
+    assert event["properties"] == {"product_id": "p-7"}
+
+
+async def test_cloudevents_in_headers(site: Site):
+    headers = {f"ce-{k}": v for k, v in CLOUD.items() if isinstance(v, str)} | AUTHORIZED
+    headers["ce-type"] = "com.example.identify"
+    assert (await site.send("/v1/cloudevents", {"plan": "free"}, headers)).status == 200
+    ((topic, event),) = site.kafka.events()
+    assert (topic, event["traits"], event["timestamp"]) == ("profiles", {"plan": "free"}, AT_MS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"specversion": "0.3"}, {"id": ""}, {"type": None}, {"subject": ""}, {"data": [1]}],
+)
+async def test_what_is_no_cloudevent_is_refused(site: Site, change: dict[str, Any]):
+    for body in ({**CLOUD, **change}, [CLOUD, {**CLOUD, **change}]):
+        assert (await site.send("/v1/cloudevents", body)).status == 400
+    assert site.kafka.records == []
+
+
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
@@ -272,7 +311,9 @@ def test_what_is_taken_is_never_a_dead_letter(
     }
     mapper = Mapper("USD")
     try:
-        (found,) = read_request(kind, msgspec.json.encode(call)).calls
+        body = msgspec.json.encode(call)
+        check_text(body)
+        (found,) = read_request(kind, body).calls
         record = mapper.record(found, None, AT_MS, "web")
     except (Refusal, OverflowError):
         return

@@ -1,0 +1,149 @@
+"""Forgetting a customer: everything in Redis, and a mark that it is not to come back.
+
+The mark is a digest of the id with the moment up to which the customer's events are not wanted
+(for ever for one who opted out). Collectors do not take such events.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import redis.exceptions
+
+from stream.settings import Settings
+from stream.store import keys
+from stream.store.connect import client, told
+from stream.store.store import client as async_client
+from stream.topics import partition_of
+
+#: Hash: digest of a forgotten customer's id → epoch ms up to which its events are not wanted.
+FORGOTTEN = "agos:forgotten"
+#: Until when those who opted out are forgotten: year 9999.
+FOR_EVER_MS = 253_402_300_799_000
+_PAGE = 2_000
+_TIMEOUT_SECONDS = 10.0
+_DIGEST_BYTES = 16
+
+
+def digest_of(customer_id: str) -> str:
+    """What is kept of a forgotten customer's id."""
+    return hashlib.blake2b(customer_id.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """What was removed."""
+
+    #: State, public record and due time.
+    keys: int
+    memberships: int
+    changes: int
+
+
+class Forgetter:
+    """Removes customers from Redis. Every method raises StoreError if Redis does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._partitions = settings.partitions
+        self._redis: Any = client(settings, timeout_seconds=_TIMEOUT_SECONDS)
+        self._told = told(settings.redis)
+        text = (resources.files("stream.store") / "forget.lua").read_text()
+        self._script = self._redis.register_script(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._redis.close()
+
+    def forget(self, customer_id: str, *, for_ever: bool = False) -> Forgot:
+        """Remove the customer; its events up to now (or for ever) are not wanted any more.
+
+        State, record, memberships and due time go at once, entries of `agos:changes` after it.
+        """
+        partition = partition_of(customer_id, self._partitions)
+        until_ms = FOR_EVER_MS if for_ever else time.time_ns() // 1_000_000
+        names = [
+            keys.state(customer_id),
+            keys.customer(customer_id),
+            keys.due(partition),
+            keys.offsets(partition),
+            keys.SEGMENTS,
+            FORGOTTEN,
+        ]
+        arguments: list[str | int] = [
+            customer_id,
+            digest_of(customer_id),
+            until_ms,
+            f"forget:{uuid4().hex}",
+        ]
+        with self._told:
+            removed, left = self._script(keys=names, args=arguments)
+        return Forgot(removed, left, self._forget_changes(customer_id))
+
+    def pardon(self, customer_id: str) -> bool:
+        """Take the mark away: the customer's events are wanted again. Whether there was one."""
+        with self._told:
+            return bool(self._redis.hdel(FORGOTTEN, digest_of(customer_id)))
+
+    def forgotten_until_ms(self, customer_id: str) -> int | None:
+        """Up to when the customer's events are not wanted; None for a customer not forgotten."""
+        with self._told:
+            found = self._redis.hget(FORGOTTEN, digest_of(customer_id))
+        return None if found is None else int(found)
+
+    def changes(self, customer_id: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Position and fields of the customer's entries in `agos:changes`, the oldest first."""
+        after = "-"
+        while True:
+            with self._told:
+                page = self._redis.xrange(keys.CHANGES, after, "+", count=_PAGE)
+            yield from ((at, fields) for at, fields in page if fields["customer"] == customer_id)
+            if len(page) < _PAGE:
+                return
+            after = f"({page[-1][0]}"
+
+    def _forget_changes(self, customer_id: str) -> int:
+        positions = [position for position, _ in self.changes(customer_id)]
+        for start in range(0, len(positions), _PAGE):
+            with self._told:
+                self._redis.xdel(keys.CHANGES, *positions[start : start + _PAGE])
+        return len(positions)
+
+
+class ForgottenCustomers:
+    """The marks as a collector sees them: in its memory, read again every few seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redis: Any = async_client(settings, timeout_seconds=_TIMEOUT_SECONDS, decode=True)
+        self._until_ms: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._until_ms)
+
+    def wants(self, customer_id: str, at_ms: int) -> bool:
+        """Whether an event of that time is to be kept."""
+        return at_ms > self._until_ms.get(digest_of(customer_id), -1)
+
+    async def refresh(self) -> bool:
+        """Read the marks; whether Redis answered. If not, those that were read stay."""
+        try:
+            found = await self._redis.hgetall(FORGOTTEN)
+        except redis.exceptions.RedisError:
+            return False
+        self._until_ms = {name: int(until) for name, until in found.items()}
+        return True
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._redis.aclose()
