@@ -11,6 +11,8 @@ from stream.transport import Batch
 
 #: Groups that are computed or written at the same time.
 _IN_FLIGHT = 4
+#: Groups of events that may wait while groups are large.
+_GROUPS_WAITING = 4
 
 Process = Callable[[Sequence[Batch]], Coroutine[Any, Any, None]]
 
@@ -30,8 +32,8 @@ class Gathering:
     Attributes
     ----------
     room
-        Set while another fetch would have its turn soon: nothing waits, and what is under way is
-        nothing or large. Till then events gather where one fetch brings them all.
+        Set while nothing waits. Till then events gather where one fetch brings them all; where
+        there are so many that groups are large, a bounded number of events may wait.
     """
 
     def __init__(self, process: Process, most_events: int) -> None:
@@ -63,7 +65,8 @@ class Gathering:
             task = asyncio.create_task(self._process(group))
             self._running.add(task)
             task.add_done_callback(partial(self._done, partitions))
-        if not self._waiting and (self._large or not self._running):
+        waiting = sum(len(batch.records) for batch in self._waiting)
+        if not waiting or (self._large and waiting < _GROUPS_WAITING * self._most_events):
             self.room.set()
         else:
             self.room.clear()

@@ -100,29 +100,32 @@ async def test_a_topics_batches_become_one_in_their_order() -> None:
     await worker.end_all()
 
 
-async def test_there_is_room_beside_a_large_group_while_nothing_waits() -> None:
+async def test_there_is_room_while_nothing_waits() -> None:
     worker = Worker()
     gathering = Gathering(worker.process, 10)
+    gathering.add([batch(0, 0, 1)])
     assert gathering.room.is_set()
-    gathering.add([batch(0, 0, 5)])
-    assert gathering.room.is_set()
-    gathering.add([batch(0, 5, 10)])
+    gathering.add([batch(0, 1, 1)])
     assert not gathering.room.is_set()
     await settle()
     await worker.end(0)
     assert gathering.room.is_set()
-    assert [group[0].start for group in worker.groups] == [0, 5]
+    assert [group[0].start for group in worker.groups] == [0, 1]
     await worker.end_all()
 
 
-async def test_there_is_no_room_beside_a_small_group() -> None:
+async def test_beside_large_groups_a_bounded_number_of_events_may_wait() -> None:
     worker = Worker()
     gathering = Gathering(worker.process, 10)
-    gathering.add([batch(0, 0, 4)])
+    for start in range(0, 40, 10):
+        gathering.add([batch(0, start, 10)])
+        assert gathering.room.is_set()
+    gathering.add([batch(0, 40, 10)])
     assert not gathering.room.is_set()
     await settle()
     await worker.end(0)
     assert gathering.room.is_set()
+    await worker.end_all()
 
 
 async def test_the_end_waits_for_what_is_under_way_only() -> None:
