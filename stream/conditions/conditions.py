@@ -6,7 +6,7 @@ if nothing but new events or facts can.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stream.conditions import words
@@ -83,15 +83,24 @@ class Branch:
         return 0
 
 
+def _cheapest_first(parts: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Facts before events: they are looked up, and time alone does not turn most of them."""
+    return tuple(sorted(parts, key=lambda part: (len(part.parts), part.keeper is not None)))
+
+
 @dataclass(frozen=True, slots=True)
 class All(Branch):
     """Holds while every part holds."""
 
     parts: tuple[Condition, ...]
+    _ranked: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ranked", _cheapest_first(self.parts))
 
     def turn(self, view: View) -> int:
         earliest = NEVER
-        for part in self.parts:
+        for part in self._ranked:
             turn = part.turn(view)
             if turn < 0:
                 # Until this part turns, whatever the others do changes nothing.
@@ -113,10 +122,14 @@ class AnyOf(Branch):
     """Holds while at least one part holds."""
 
     parts: tuple[Condition, ...]
+    _ranked: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ranked", _cheapest_first(self.parts))
 
     def turn(self, view: View) -> int:
         earliest = NEVER
-        for part in self.parts:
+        for part in self._ranked:
             turn = part.turn(view)
             if turn > 0:
                 return turn

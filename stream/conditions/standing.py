@@ -33,10 +33,10 @@ class Trait(Leaf):
         return Changed.TRAITS
 
     def turn(self, view: View) -> int:
-        return NEVER if self.test.passes(lookup(view.facts.traits, self.name)) else -NEVER
+        return NEVER if self.test.passes(lookup(view.traits, self.name)) else -NEVER
 
     def reason(self, view: View) -> str:
-        found = lookup(view.facts.traits, self.name)
+        found = lookup(view.traits, self.name)
         known = (
             f"{self.name} is not known" if found is None else f"{self.name} is {words.value(found)}"
         )
@@ -115,11 +115,11 @@ class Affinity(Leaf):
         return Changed.AFFINITIES
 
     def turn(self, view: View) -> int:
-        weight = view.facts.affinities.get(self.category, 0.0)
+        weight = view.affinities.get(self.category, 0.0)
         return NEVER if self.bounds.inside(weight) else -NEVER
 
     def reason(self, view: View) -> str:
-        weight = view.facts.affinities.get(self.category, 0.0)
+        weight = view.affinities.get(self.category, 0.0)
         found = f"affinity to {words.value(self.category)} is {weight:.2f}"
         return found if self.turn(view) > 0 else f"{found}, wanted: {self.bounds.range_text()}"
 

@@ -52,13 +52,29 @@ class Among:
 
     values: tuple[Any, ...]
     negated: bool = False
+    #: The values of each type apart: True equals 1 in Python; to a marketer it is no number.
+    _texts: frozenset[Any] = field(init=False, repr=False, compare=False)
+    _numbers: frozenset[Any] = field(init=False, repr=False, compare=False)
+    _truths: frozenset[Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, kind in (("_texts", "text"), ("_numbers", "number"), ("_truths", "truth")):
+            chosen = frozenset(value for value in self.values if _kind(value) == kind)
+            object.__setattr__(self, name, chosen)
 
     def passes(self, value: Any) -> bool:
+        if type(value) is str:
+            return (value in self._texts) is not self.negated
+        if value is None:
+            return self.negated
         return _any(value, self._same) is not self.negated
 
     def _same(self, value: Any) -> bool:
-        # True equals 1 in Python; to a marketer a truth value is no number.
-        return any(value == one and _kind(value) == _kind(one) for one in self.values)
+        if isinstance(value, bool):
+            return value in self._truths
+        if isinstance(value, int | float):
+            return value in self._numbers
+        return isinstance(value, str) and value in self._texts
 
     def canonical(self) -> tuple[Any, ...]:
         keyed = sorted([_kind(one), str(one)] for one in self.values)

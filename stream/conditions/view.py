@@ -1,7 +1,7 @@
 """What a condition sees of one customer at one moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 #: The turn of what time alone never turns; fits msgpack and a Redis score.
@@ -67,3 +67,19 @@ class View:
     names: Mapping[str, str]
     #: True while the future is worked out: nothing but time goes on.
     projecting: bool = False
+    _traits: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
+    _affinities: Mapping[str, float] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        """The customer's traits, put together once for all conditions."""
+        if self._traits is None:
+            self._traits = self.facts.traits
+        return self._traits
+
+    @property
+    def affinities(self) -> Mapping[str, float]:
+        """The customer's affinities, put together once for all conditions."""
+        if self._affinities is None:
+            self._affinities = self.facts.affinities
+        return self._affinities
