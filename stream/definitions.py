@@ -35,13 +35,13 @@ class DefinitionsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
-        self._ranks = Ranks()
+        self.ranks = Ranks()
         self.defined: Defined | None = None
 
     def load(self) -> Defined:
         """The definitions at the start; raises as `read_definitions` does."""
         self._seen = self._stamp()
-        self.defined = Defined(read_definitions(self._path), self._ranks)
+        self.defined = Defined(read_definitions(self._path), self.ranks)
         return self.defined
 
     def changed(self) -> Defined | None:
@@ -56,13 +56,13 @@ class DefinitionsFile:
             log.error("the definitions in force stay: %s", error)
             return None
         old = self.defined.definitions
-        self.defined = Defined(newer.after(old), self._ranks)
+        self.defined = Defined(newer.after(old), self.ranks)
         log.info("definitions %s in force, %d segments", newer.version, len(newer.segments))
         return self.defined
 
     def turn_over(self) -> None:
         """A pass over all customers is over: the percentiles of it are in force."""
-        self._ranks.turn_over()
+        self.ranks.turn_over()
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from stream.cli.common import Redis, UsageError, new_app, settings_of
-from stream.conditions import Ranks
-from stream.customer import Extra, Table
-from stream.defined import CustomerFacts
 from stream.definitions import read_definitions
 from stream.errors import AgosError
+from stream.recall import recall
+from stream.store.ranks import stored_ranks
 from stream.store.reader import Reader
 
 app = new_app()
@@ -28,23 +27,21 @@ def why(
 ) -> None:
     """Why a customer is in a defined segment, or which condition is missing.
 
-    Worked out here from what is remembered of the customer. Percentiles are known to the
-    workers only: a condition that asks for one counts as not fulfilled.
+    Worked out here from what is remembered of the customer. Percentiles are those that workers have
+    shared; a condition that asks for one counts as not fulfilled while there are none.
     """
     settings = settings_of(redis=redis, segments=segments)
     if settings.segments is None:
         raise UsageError("no definitions file: give --segments FILE or set AGOS_SEGMENTS")
     definitions = read_definitions(settings.segments)
     if segment not in definitions.segments:
-        known = ", ".join(definitions.segments)
-        raise UsageError(f"segment {segment!r} is not defined in {settings.segments} ({known})")
+        ids = ", ".join(definitions.segments)
+        raise UsageError(f"segment {segment!r} is not defined in {settings.segments} ({ids})")
     with Reader(settings) as reader:
         stored = reader.state(customer_id)
     if stored is None:
         raise AgosError(f"customer {customer_id!r} is unknown: no event of it was applied")
-    table = Table(limit=1)
-    table.load([customer_id], [stored])
-    extra = table.extra.get(0, Extra())
-    facts = CustomerFacts(table.rows[0], extra, Ranks())
+    (known,) = recall([customer_id], [stored])
+    facts = known.facts(stored_ranks(settings))
     now_ms = time.time_ns() // 1_000_000
-    print(definitions.why(extra.memory, facts, now_ms, segment, extra.memberships))
+    print(definitions.why(known.memory, facts, now_ms, segment, known.memberships))

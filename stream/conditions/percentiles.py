@@ -4,7 +4,7 @@ Karnin, Lang, Liberty: Optimal Quantile Approximation in Streams (FOCS 2016), in
 implementation of Apache DataSketches.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,31 +18,42 @@ RANK_ERROR: float = kll_doubles_sketch(SIZE).normalized_rank_error(False)
 MIN_CUSTOMERS = 20
 
 Measure = tuple[str, int | None]
+Sketches = dict[Measure, Any]
+
+#: Customers of whom nobody said which partition they are of: their ranks are not shared.
+UNKNOWN = -1
 
 
 class Ranks:
-    """Ranks values among the customers of the last full generation.
+    """Ranks values among the customers of the last full generation of every partition.
 
     A sketch cannot forget, but customers change. So each customer adds its values once per
     generation; `turn_over` ends one, whose sketches then answer while the next ones fill.
-    Before the first turn-over the filling sketches answer.
+    Before the first turn-over the filling sketches answer. Who works on other partitions shares
+    theirs (`to_share`, `take`): sketches of disjoint customers merge into that of all of them,
+    with the same error. As a partition's sketches replace its older ones, nobody counts twice,
+    whoever has made them.
     """
 
     def __init__(self) -> None:
-        self.serving: dict[Measure, Any] = {}
-        self.filling: dict[Measure, Any] = {}
+        self._filling: dict[int, Sketches] = {}
+        self._serving: dict[int, Sketches] = {}
+        self._unshared: set[int] = set()
+        self._taken: dict[int, bytes] = {}
+        self._early: Sketches = {}
+        self._merged: Sketches | None = {}
 
-    def add(self, values: Iterable[tuple[Measure, float]]) -> None:
+    def add(self, values: Iterable[tuple[Measure, float]], partition: int = UNKNOWN) -> None:
         """One customer's values, as `Definitions.measures` gives them."""
+        filling = self._filling.setdefault(partition, {})
         for measure, value in values:
-            sketch = self.filling.get(measure)
-            if sketch is None:
-                sketch = self.filling[measure] = kll_doubles_sketch(SIZE)
-            sketch.update(value)
+            _sketch(filling, measure).update(value)
+            if not self._serving:
+                _sketch(self._early, measure).update(value)
 
     def rank(self, measure: str, within_ms: int | None, value: float) -> float | None:
         """Percentage (0-100) of customers at or below `value`; None with too few of them."""
-        for sketches in (self.serving, self.filling):
+        for sketches in (self._all(), self._early):
             sketch = sketches.get((measure, within_ms))
             if sketch is not None and sketch.n >= MIN_CUSTOMERS:
                 return float(sketch.get_rank(value, True)) * 100
@@ -50,32 +61,45 @@ class Ranks:
 
     def turn_over(self) -> None:
         """Begin a new generation."""
-        self.serving, self.filling = self.filling, {}
+        self._serving |= self._filling
+        self._unshared |= self._filling.keys() - {UNKNOWN}
+        self._filling, self._early, self._merged = {}, {}, None
 
-    def merge(self, other: "Ranks") -> None:
-        """Take in the sketches of other customers, those of another partition."""
-        for mine, theirs in ((self.serving, other.serving), (self.filling, other.filling)):
-            for measure, sketch in theirs.items():
-                if measure not in mine:
-                    mine[measure] = kll_doubles_sketch(SIZE)
-                mine[measure].merge(sketch)
+    def to_share(self) -> dict[int, bytes]:
+        """Partition → its sketches, of those whose generation ended since the last call."""
+        shared = {partition: _packed(self._serving[partition]) for partition in self._unshared}
+        self._unshared = set()
+        return shared
 
-    def to_bytes(self) -> bytes:
-        """Both generations, for storing and sending."""
-        return msgspec.msgpack.encode([list(_rows(self.serving)), list(_rows(self.filling))])
+    def take(self, shared: Mapping[int, bytes]) -> None:
+        """Take in what was shared of any partition; what is not shared yet is newer."""
+        for partition, data in shared.items():
+            if partition not in self._unshared and self._taken.get(partition) != data:
+                self._taken[partition] = data
+                self._serving[partition] = _unpacked(data)
+                self._merged = None
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Ranks":
-        """The opposite of `to_bytes`."""
-        ranks = cls()
-        ranks.serving, ranks.filling = map(_sketches, msgspec.msgpack.decode(data))
-        return ranks
+    def _all(self) -> Sketches:
+        if self._merged is None:
+            self._merged = {}
+            for sketches in self._serving.values():
+                for measure, sketch in sketches.items():
+                    _sketch(self._merged, measure).merge(sketch)
+        return self._merged
 
 
-def _sketches(rows: list[tuple[str, int | None, bytes]]) -> dict[Measure, Any]:
-    return {(name, ms): kll_doubles_sketch.deserialize(data) for name, ms, data in rows}
+def _sketch(sketches: Sketches, measure: Measure) -> Any:
+    sketch = sketches.get(measure)
+    if sketch is None:
+        sketch = sketches[measure] = kll_doubles_sketch(SIZE)
+    return sketch
 
 
-def _rows(sketches: dict[Measure, Any]) -> Iterator[tuple[str, int | None, bytes]]:
-    for (name, within_ms), sketch in sketches.items():
-        yield name, within_ms, sketch.serialize()
+def _packed(sketches: Sketches) -> bytes:
+    rows = [(name, within_ms, s.serialize()) for (name, within_ms), s in sketches.items()]
+    return msgspec.msgpack.encode(rows)
+
+
+def _unpacked(data: bytes) -> Sketches:
+    rows = msgspec.msgpack.decode(data)
+    return {(name, ms): kll_doubles_sketch.deserialize(stored) for name, ms, stored in rows}

@@ -18,6 +18,8 @@ RELAY = "agos:relay"
 WORKERS = "agos:workers"
 #: Sorted set of the dead letters that were sent back, scored by their offset.
 REDRIVEN = "agos:redriven"
+#: Hash: partition → sketches of the measures of its customers; internal, for percentiles.
+RANKS = "agos:ranks"
 STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
 
@@ -50,6 +52,11 @@ def due(partition: int) -> str:
 def categories(partition: int) -> str:
     """Hash of a partition: category code → name."""
     return f"agos:{{{partition}}}:categories"
+
+
+def backfill(partition: int) -> str:
+    """Hash of a partition: version of definitions → the offsets at which they came into force."""
+    return f"agos:{{{partition}}}:backfill"
 
 
 def counters(partition: int) -> str:
