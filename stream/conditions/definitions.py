@@ -19,8 +19,9 @@ from stream.conditions.memory import (
     Memory,
     adopt,
     begin,
+    lacking_since,
 )
-from stream.conditions.plan import Plan, asked_of, audiences_of, keepers_of
+from stream.conditions.plan import Plan, asked_of, audiences_of, keepers_of, reaches_of
 from stream.conditions.segments import Segment, needs, ordered
 from stream.conditions.selection import ANY_EVENT, Happening
 from stream.conditions.verdict import Cause, Change, Verdict
@@ -64,6 +65,8 @@ class Definitions:
         #: Whether any condition asks for a percentile.
         self.ranked = bool(self._ranks)
         self._asked = asked_of(self._ordered)
+        #: Key of a state → how far back (ms) it needs events; None: a whole life.
+        self.reaches: Mapping[str, int | None] = reaches_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
         self.known = {**(known or {}), self.version: self.conditions_needed}
 
@@ -231,21 +234,58 @@ class Definitions:
         keepers = (self._keepers[key] for key in keys)
         return tuple(dict.fromkeys(s.text() for keeper in keepers for s in keeper.selections))
 
-    def complete(self, memory: Memory, earlier: Memory) -> None:
+    def lacking_since(self, memory: Memory) -> dict[str, str]:
+        """The same keys, each with the version of the definitions that asked for it first.
+
+        What happened from when those came into force on is in the state.
+        """
+        if memory.get(TAG) != self.version:
+            self._adopt(memory)
+        return lacking_since(memory)
+
+    def complete(
+        self,
+        memory: Memory,
+        earlier: Memory,
+        covered: Collection[str] | None = None,
+        since: str | None = None,
+    ) -> bool:
         """Give `memory` what it lacks from `earlier`, a memory of the events before it.
 
         The two must have seen disjoint sets of events. Evaluate afterwards.
+
+        Parameters
+        ----------
+        covered
+            The states of which `earlier` has seen all that they need; None: of all.
+        since
+            Version of the definitions before which `earlier` ends; None: these.
+
+        Returns
+        -------
+        bool
+            Whether anything was filled in.
         """
-        missing = self.missing(memory)
+        lacking = self.lacking_since(memory)
+        begun = self.version if since is None else since
+        filled = {key for key, version in lacking.items() if version == begun}
+        if covered is not None:
+            filled &= set(covered)
+        if not filled:
+            return False
         states, before = memory[STATES], earlier.get(STATES, {})
         touched = memory.setdefault(TOUCHED, [])
-        for key in sorted(missing & before.keys()):
+        for key in sorted(filled & before.keys()):
             mine = states.get(key)
             merge = self._keepers[key].merge
             states[key] = before[key] if mine is None else merge(mine, before[key])
             if key not in touched:
                 touched.append(key)
+        left = {key: version for key, version in lacking.items() if key not in filled}
         memory.pop(LACKING, None)
+        if left:
+            memory[LACKING] = left
+        return True
 
     def _adopt(self, memory: Memory) -> None:
         if not memory:

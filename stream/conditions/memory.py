@@ -7,7 +7,7 @@
 | `d` | index of a segment → moment at which it must be looked at (absent: none) |
 | `t` | keys of the states that changed since the last evaluation |
 | `n` | not evaluated yet: 1 new customer, 2 new definitions |
-| `l` | keys of the states that lack what happened before they were defined |
+| `l` | key of a state that lacks what happened before it was defined → tag of those definitions |
 """
 
 from collections.abc import Collection
@@ -33,14 +33,22 @@ def adopt(memory: Memory, tag: str, keys: Collection[str], known: Collection[str
     """Take a memory over from other definitions, whose keys were `known` (None: unknown)."""
     states = memory[STATES]
     before = states.keys() if known is None else known
-    lacking = {key for key in memory.get(LACKING, ()) if key in keys}
-    lacking |= {key for key in keys if key not in before}
+    since = lacking_since(memory)
+    lacking = {key: tag for key in sorted(keys) if key not in before}
+    lacking |= {key: since[key] for key in sorted(since) if key in keys}
     memory[STATES] = {key: state for key, state in states.items() if key in keys}
     memory[TAG], memory[NEW] = tag, NEW_DEFINITIONS
     for field in (DUE, TOUCHED, LACKING):
         memory.pop(field, None)
     if lacking:
-        memory[LACKING] = sorted(lacking)
+        memory[LACKING] = lacking
+
+
+def lacking_since(memory: Memory) -> dict[str, str]:
+    """Keys of the states that lack their past → tag of the definitions that asked first."""
+    lacking = memory.get(LACKING, {})
+    # Memories from before this was noted have a list: nobody knows since when.
+    return dict(lacking) if isinstance(lacking, dict) else dict.fromkeys(lacking, "")
 
 
 def copied(memory: Memory) -> Memory:

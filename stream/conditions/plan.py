@@ -35,20 +35,20 @@ class Audience:
     plain: list[Listener] = field(default_factory=list)
     by_text: dict[str, dict[str, list[Listener]]] = field(default_factory=dict)
 
-    def add(self, keeper: Keeper) -> None:
-        """Let a keeper listen."""
-        if isinstance(keeper, Chain):
-            self.plain.append((keeper.key, keeper.fold, None))
-            return
-        selection = keeper.selections[0]
-        indexed = _indexed(selection)
+    def add(self, keeper: Keeper, name: str) -> None:
+        """Let a keeper listen to events of this name."""
+        wanted = [s for s in keeper.selections if {name, ANY_EVENT} & {*s.names}]
+        takes = None
+        if not isinstance(keeper, Chain) and len(wanted[0].where) > 0:
+            takes = wanted[0].takes
+        indexed = _indexed(wanted)
         if indexed is None:
-            takes = selection.takes if selection.where else None
             self.plain.append((keeper.key, keeper.fold, takes))
             return
-        name, texts = indexed
-        takes = selection.takes if len(selection.where) > 1 else None
-        buckets = self.by_text.setdefault(name, {})
+        property_name, texts = indexed
+        if len(wanted[0].where) == 1:
+            takes = None
+        buckets = self.by_text.setdefault(property_name, {})
         for text in texts:
             buckets.setdefault(text, []).append((keeper.key, keeper.fold, takes))
 
@@ -67,13 +67,23 @@ class Audience:
         return found
 
 
-def _indexed(selection: Selection) -> tuple[str, tuple[str, ...]] | None:
-    """Property and texts of a test that is passed by just these texts, if there is one."""
-    for name, test in selection.where:
-        if isinstance(test, Among) and not test.negated:
+def _indexed(wanted: Sequence[Selection]) -> tuple[str, tuple[str, ...]] | None:
+    """Property of which just these texts can pass the test of any selection, if there is one."""
+    first = wanted[0]
+    for name, _ in first.where:
+        texts = [_texts(selection, name) for selection in wanted]
+        if all(found is not None for found in texts):
+            return name, tuple(dict.fromkeys(text for found in texts for text in found or ()))
+    return None
+
+
+def _texts(selection: Selection, name: str) -> tuple[str, ...] | None:
+    """Texts of which a property must be one; None if others pass as well."""
+    for tested, test in selection.where:
+        if tested == name and isinstance(test, Among) and not test.negated:
             texts = tuple(value for value in test.values if isinstance(value, str))
             if len(texts) == len(test.values):
-                return name, tuple(dict.fromkeys(texts))
+                return texts
     return None
 
 
@@ -83,19 +93,20 @@ def audiences_of(keepers: Iterable[Keeper]) -> tuple[dict[str, Audience], Audien
     names = {keeper.key: _names(keeper) for keeper in every}
     named: dict[str, Audience] = {}
     for name in {name for wanted in names.values() for name in wanted} - {ANY_EVENT}:
-        named[name] = _audience(k for k in every if names[k.key] & {name, ANY_EVENT})
+        listening = (k for k in every if names[k.key] & {name, ANY_EVENT})
+        named[name] = _audience(listening, name)
     others = [keeper for keeper in every if ANY_EVENT in names[keeper.key]]
-    return named, _audience(others) if others else None
+    return named, _audience(others, ANY_EVENT) if others else None
 
 
 def _names(keeper: Keeper) -> set[str]:
     return {name for selection in keeper.selections for name in selection.names}
 
 
-def _audience(keepers: Iterable[Keeper]) -> Audience:
+def _audience(keepers: Iterable[Keeper], name: str) -> Audience:
     audience = Audience()
     for keeper in keepers:
-        audience.add(keeper)
+        audience.add(keeper, name)
     return audience
 
 
@@ -217,3 +228,19 @@ def asked_of(segments: Sequence[Segment]) -> dict[str, frozenset[str]]:
     above = upstream_of(segments)
     own = [keepers_of((segment,)).keys() for segment in segments]
     return {s.id: frozenset().union(*(own[i] for i in above[s.id])) for s in segments}
+
+
+def reaches_of(segments: Iterable[Segment]) -> dict[str, int | None]:
+    """Key → how far back (ms) the events reach that its state needs; None: a whole life."""
+    found: dict[str, int | None] = {}
+    for segment in segments:
+        for condition in walk(segment.when):
+            if condition.keeper is not None:
+                key = condition.keeper.key
+                reach_ms: int | None = getattr(condition, "within_ms", None)
+                before_ms = found.get(key, 0)
+                if reach_ms is None or before_ms is None:
+                    found[key] = None
+                else:
+                    found[key] = max(before_ms, reach_ms)
+    return found

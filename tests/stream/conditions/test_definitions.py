@@ -272,3 +272,34 @@ def test_where(when: str, inside: dict[str, Any], outside: dict[str, Any]) -> No
 def test_a_pattern_that_would_backtrack_for_ever_does_not() -> None:
     definitions = defined(a="{did: A, where: {t: {matches: '^(a+)+$'}}}")
     assert definitions.observe({}, "A", NOON, {"t": "a" * 1_000 + "b"}) is False
+
+
+def test_what_is_lacking_since_earlier_definitions_is_filled_up_to_those_only() -> None:
+    first = defined(loyal=LOYAL)
+    memory = orders(first, -9)
+    second = defined(loyal=LOYAL, fan=FAN).after(first)
+    second.observe(memory, "Product Viewed", NOON - 2 * DAY, {})
+    third = defined(loyal=LOYAL, fan=FAN, seeker="{did: Search}").after(second)
+    since = third.lacking_since(memory)
+    assert sorted(since.values()) == sorted([second.version, third.version])
+    views: dict[str, Any] = {}
+    third.observe(views, "Product Viewed", NOON - 3 * DAY, {})
+    third.observe(views, "Search", NOON - 3 * DAY, {})
+    # Up to the second file: the search may be one that comes again up to the third.
+    assert third.complete(memory, views, since=second.version)
+    assert third.incomplete(memory) == {"seeker"}
+    assert "seeker" not in third.evaluate(memory, StoredFacts(), NOON, {}).memberships
+    assert not third.complete(memory, views, since=second.version)
+    assert third.complete(memory, views)
+    assert third.incomplete(memory) == frozenset()
+    assert "seeker" in third.evaluate(memory, StoredFacts(), NOON, {}).memberships
+
+
+def test_a_list_of_lacking_states_from_before_is_kept_and_never_filled() -> None:
+    definitions = defined(fan=FAN)
+    memory = unknown_past()
+    definitions.missing(memory)
+    memory["l"] = list(memory["l"])
+    assert definitions.incomplete(memory) == {"fan"}
+    assert not definitions.complete(memory, orders(definitions, -1))
+    assert definitions.incomplete(memory) == {"fan"}
