@@ -77,7 +77,7 @@ def _attributes(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def _binary(attributes: dict[str, str], body: bytes) -> _CloudEvent:
     known = {name: attributes[name] for name in _CloudEvent.__struct_fields__ if name in attributes}
     try:
-        event = msgspec.convert({**known, "data": b""}, _CloudEvent)
+        event = msgspec.convert(known, _CloudEvent)
     except msgspec.ValidationError:
         raise invalid("expected ce-specversion, ce-id, ce-source and ce-type") from None
     event.data = decoded(msgspec.json.Decoder(msgspec.Raw).decode, body)
