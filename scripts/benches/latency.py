@@ -19,28 +19,40 @@ from stream.topics import INTERACTIONS, partition_of
 
 _ROUND_TRIP = "round-trip"
 _PAUSE_SECONDS = 0.02
+_WARM_SECONDS = 30.0
 #: How often Redis is asked; half of it is in the figures on average.
 _POLL_SECONDS = 0.002
 
 
-def latency(rate: int, seed: int, seconds: float = 20.0, customers: int = 5_000) -> dict[str, Any]:
+def latency(
+    rate: int, seed: int, on: str, seconds: float = 20.0, customers: int = 5_000
+) -> dict[str, Any]:
     """Milliseconds of both, measured in turn while `rate` events a second go through the worker.
 
     A probe is a new customer's first event, from before `send` until its record is in Redis.
+    Broker, worker and load have run for a while by then: a Java broker compiles itself.
     """
-    with ground() as (settings, _), worker(settings):
+    with ground(on) as (settings, _), worker(settings):
         admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
         admin.create_topics([NewTopic(_ROUND_TRIP, 1, 1)])
         admin.close()
-        arguments = [settings.kafka, settings.partitions, rate, seconds + 8, customers, seed]
+        arguments = [
+            settings.kafka,
+            settings.partitions,
+            rate,
+            seconds + _WARM_SECONDS,
+            customers,
+            seed,
+        ]
         command = [sys.executable, "-m", "scripts.benches.load", *map(str, arguments)]
         load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         try:
             ours, bare = asyncio.run(_measure(settings, seconds))
         finally:
-            sent = int(load.communicate(timeout=60)[0])
+            sent = int(load.communicate(timeout=120)[0])
     return {
-        "events_per_second": round(sent / (seconds + 8)),
+        "broker": on,
+        "events_per_second": round(sent / lasting),
         "to_redis_ms": _quantiles(ours),
         "bare_round_trip_ms": _quantiles(bare),
         "ratio_p50": round(statistics.median(ours) / statistics.median(bare), 2),
@@ -74,7 +86,7 @@ async def _measure(settings: Any, seconds: float) -> tuple[list[float], list[flo
 
     await _timed(to_redis, "warm-up", 60.0)
     await _timed(round_trip, "warm-up", 60.0)
-    await asyncio.sleep(5.0)
+    await asyncio.sleep(_WARM_SECONDS - 3.0)
     ours, bare = [], []
     deadline, number = time.monotonic() + seconds, 0
     while time.monotonic() < deadline:
