@@ -36,14 +36,8 @@ def latency(
         admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
         admin.create_topics([NewTopic(_ROUND_TRIP, 1, 1)])
         admin.close()
-        arguments = [
-            settings.kafka,
-            settings.partitions,
-            rate,
-            seconds + _WARM_SECONDS,
-            customers,
-            seed,
-        ]
+        lasting = seconds + _WARM_SECONDS
+        arguments = [settings.kafka, settings.partitions, rate, lasting, customers, seed]
         command = [sys.executable, "-m", "scripts.benches.load", *map(str, arguments)]
         load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         try:
