@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,14 @@ _CHANGED = {
     PURCHASES: Changed.ACTIVITY | Changed.ORDERS | Changed.AFFINITIES | Changed.CLUSTER,
     PROFILES: Changed.ACTIVITY | Changed.TRAITS | Changed.CLUSTER,
 }
+
+
+def changed_by(topics: Iterable[str]) -> int:
+    """Facts that events of these topics may change: flags of `Changed`."""
+    found: int = Changed.NOTHING
+    for topic in topics:
+        found |= _CHANGED[topic]
+    return found
 
 
 class _Affinities(Mapping[str, float]):
@@ -111,6 +119,13 @@ class Turns:
         return flat
 
 
+class Past(Protocol):
+    """What happened to customers before the definitions came into force."""
+
+    def complete(self, customer_id: str, memory: dict[str, Any]) -> bool:
+        """Give a memory what it lacks; whether it lacked anything."""
+
+
 class Defined:
     """The definitions in force, applied to the rows of tables."""
 
@@ -165,12 +180,21 @@ class Defined:
                 extra.due_ms = verdict.due_ms or 0
                 found.due[row] = verdict.due_ms
 
-    def rank(self, table: Table, rows: Iterable[int], now_ms: int) -> None:
-        """Let customers count in the percentiles; each once per generation."""
+    def complete(self, table: Table, rows: Iterable[int], past: Past) -> list[int]:
+        """Give rows what their memories lack; those that lacked anything."""
+        return [
+            row
+            for row in rows
+            if past.complete(table.names[row], self._extra(table, row, False).memory)
+        ]
+
+    def rank(self, table: Table, rows: Iterable[int], now_ms: int, partition: int) -> None:
+        """Let a partition's customers count in the percentiles; each once per generation."""
         for row in rows:
             extra = self._extra(table, row, False)
             facts = CustomerFacts(table.rows[row], extra, self.ranks)
-            self.ranks.add(self.definitions.measures(extra.memory, facts, now_ms).items())
+            values = self.definitions.measures(extra.memory, facts, now_ms)
+            self.ranks.add(values.items(), partition)
 
     def published(self, extra: Extra | None) -> list[str]:
         """Segments of a customer that others may see, sorted."""

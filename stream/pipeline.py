@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
 from stream.decoding import Decoded, decode
-from stream.defined import Defined
+from stream.defined import Defined, Past
 from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
@@ -37,6 +37,8 @@ _MOST_SAMPLES = 5_000
 Place = tuple[str, int]
 #: Reads partitions again from these offsets.
 Rewind = Callable[[Mapping[Place, int]], Awaitable[None]]
+#: Keeps partition → topic → next offset.
+Note = Callable[[Mapping[int, Mapping[str, int]]], Awaitable[None]]
 #: First offset that the log of a partition still has.
 FirstOffset = Callable[[Place], Awaitable[int]]
 
@@ -138,7 +140,21 @@ class Pipeline:
             return False
         return True
 
-    async def review(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
+    async def take_up(self, defined: Defined, note: Note) -> None:
+        """Put definitions in force at one point of the stream of every partition.
+
+        `note` gets the next offsets of each (partition → topic → offset) before anything is
+        applied by the new definitions.
+        """
+        async with AsyncExitStack() as held:
+            for partition in sorted(self.segmenters):
+                await held.enter_async_context(self._lock(partition))
+            self.defined = defined
+            await note({p: dict(segmenter.ends) for p, segmenter in self.segmenters.items()})
+
+    async def review(
+        self, customers: Mapping[int, Sequence[str]], cause: Cause, past: Past | None = None
+    ) -> int:
         """Evaluate customers, by partition, that had no event; how many changed."""
         async with AsyncExitStack() as held:
             for partition in sorted(customers):
@@ -156,7 +172,7 @@ class Pipeline:
                     segmenter.table.make_room(len(names))
                 await self._load(chosen, idle=True)
                 rules = self._rules()
-                writes, samples = review(chosen, rules, cause)
+                writes, samples = review(chosen, rules, cause, past)
                 some = [i for i, write in enumerate(writes) if write.groups]
                 await self._commit([segmenters[i] for i in some], [writes[i] for i in some])
                 self._learn_from(samples, rules.wall_ms)

@@ -18,7 +18,7 @@ from stream.columns import TABLE_BITS, Columns, joined
 from stream.conditions import Changed
 from stream.customer import Table
 from stream.decoding import CategoryCodes, Decoded, columns
-from stream.defined import Defined, Turns
+from stream.defined import Defined, Past, Turns, changed_by
 from stream.features import vectors
 from stream.folding import Folded, fold, fold_traits
 from stream.membership import Cause, assign_clusters
@@ -104,7 +104,8 @@ class Segmenter:
     def rank(self, customers: Sequence[str], now_ms: int | None, defined: Defined) -> None:
         """Let customers in the table count in the percentiles."""
         index, now = self.table.index, self.newest_ms if now_ms is None else now_ms
-        defined.rank(self.table, [index[name] for name in customers if name in index], now)
+        rows = [index[name] for name in customers if name in index]
+        defined.rank(self.table, rows, now, self.partition)
 
     def blank(self, rules: Rules) -> Write:
         """A write that changes nothing yet."""
@@ -172,12 +173,15 @@ def compute(
 
 
 def review(
-    customers: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules, cause: Cause
+    customers: Sequence[tuple[Segmenter, Sequence[str]]],
+    rules: Rules,
+    cause: Cause,
+    past: Past | None = None,
 ) -> tuple[list[Write], Samples]:
     """Evaluate customers without an event; only those of whom something changes are written.
 
     Idle customers are samples too: a panel that only hears of active ones does not know
-    what a customer looks like who stays away.
+    what a customer looks like who stays away. `past`: what their memories lack, if it is known.
     """
     shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in customers]
     keys = []
@@ -196,6 +200,8 @@ def review(
         if rules.defined is not None:
             rows, now = cohort.rows[part], share.segmenter.now_ms(rules)
             turns = share.turns
+            if past is not None:
+                changing[part] |= np.isin(rows, rules.defined.complete(table, rows.tolist(), past))
             rules.defined.evaluate(table, rows.tolist(), now, Changed.NOTHING, turns)
             changing[part] |= np.isin(rows, [*turns.turns, *turns.due])
     if changing.any():
@@ -283,7 +289,8 @@ def _finish(shares: Sequence[Share], judged: Judged, rules: Rules, cause: Cause)
         if defined is not None:
             rows, event = cohort.rows[part], cause == "event"
             chosen = rows if event else rows[moved[part]]
-            flags = Changed.ALL if event else Changed.CLUSTER
+            topics = (part.decoded.topic for part in share.parts)
+            flags = changed_by(topics) if event else Changed.CLUSTER
             now = share.segmenter.now_ms(rules)
             defined.evaluate(table, chosen.tolist(), now, flags, turns)
             own += turns.changes(table, defined.definitions)
