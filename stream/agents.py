@@ -24,6 +24,7 @@ from stream.review import Review
 from stream.sender import Sender
 from stream.settings import Settings
 from stream.store.model import ModelStore
+from stream.store.ranks import share_ranks
 from stream.store.segments import describe, drop_empty
 from stream.store.store import Store
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
@@ -201,6 +202,11 @@ class Crew:
             for partition in list(self.pipeline.segmenters):
                 await self.pipeline.due(partition)
 
+    async def share_ranks(self) -> None:
+        """Let percentiles be those of all customers, not only of this worker's."""
+        if self.pipeline.defined is not None:
+            await share_ranks(self.store, self.pipeline.defined.ranks)
+
     async def clear_segments(self) -> None:
         """Forget segments that are no longer defined once nobody is in them."""
         if self.training.active:
@@ -246,6 +252,7 @@ class Crew:
         await self._judge(lag)
         for partition in list(self.pipeline.segmenters):
             await self.pipeline.verify(partition)
+        await self.pipeline.read_forgotten()
 
     async def _lag(self) -> int:
         mine = [tp for tp in self.consumer.assignment() if tp.topic in EVENT_TOPICS]
@@ -350,6 +357,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (0.5, crew.refresh_definitions),
         (0.25, crew.evaluate_due),
         (15.0, crew.clear_segments),
+        (15.0, crew.share_ranks),
     ]
     for seconds, step in loops:
         app.task(_loop(crew, seconds, step))

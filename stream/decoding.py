@@ -45,6 +45,19 @@ class Decoded:
     misplaced: list[tuple[Any, int]] = field(default_factory=list)
     #: Customers that were not known beforehand; each once.
     unknown: list[str] = field(default_factory=list)
+    #: Events that were dropped since their customers are forgotten.
+    forgotten: int = 0
+
+    def keep(self, wanted: Callable[[str, int], bool]) -> None:
+        """Drop the events, told by customer and epoch ms, that are not wanted any more."""
+        pairs = list(zip(self.events, self.offsets, strict=True))
+        kept = [pair for pair in pairs if wanted(pair[0].customer_id, pair[0].timestamp)]
+        if len(kept) == len(pairs):
+            return
+        self.forgotten = len(pairs) - len(kept)
+        self.events, self.offsets = [event for event, _ in kept], [at for _, at in kept]
+        left = {event.customer_id for event in self.events}
+        self.unknown = [name for name in self.unknown if name in left]
 
 
 def decode(

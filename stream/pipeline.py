@@ -24,6 +24,7 @@ from stream.membership import Cause
 from stream.outbox import Send, sample, turned_away
 from stream.segmenter import Rules, Samples, Segmenter, compute, review
 from stream.settings import Settings
+from stream.store.marks import digest_of
 from stream.store.store import Store
 from stream.store.write import Move, Write
 from stream.topics import EVENT_TOPICS
@@ -83,6 +84,7 @@ class Pipeline:
         self.snapshot: Snapshot | None = None
         self.defined: Defined | None = None
         self._samples: dict[str, tuple[int, NDArray[np.float64]]] = {}
+        self._forgotten: Mapping[str, int] = {}
         self.meter = Meter()
 
     async def assign(self, first: Mapping[Place, int]) -> dict[Place, int]:
@@ -258,7 +260,17 @@ class Pipeline:
         segmenter.table.make_room(len(records))
         known = segmenter.table.index.__contains__
         home = (segmenter.partition, self.settings.partitions)
-        return decode(batch.topic, records, wall_ms, self._money, known, home)
+        decoded = decode(batch.topic, records, wall_ms, self._money, known, home)
+        if self._forgotten:
+            decoded.keep(self._wanted)
+        return decoded
+
+    def _wanted(self, customer: str, at_ms: int) -> bool:
+        return at_ms > self._forgotten.get(digest_of(customer), -1)
+
+    async def read_forgotten(self) -> None:
+        """Learn who is forgotten. Whoever is forgotten later: the next write is refused."""
+        self._forgotten = await self.store.forgotten()
 
     async def send_samples(self) -> None:
         """Send what has come together to learn from; a crash before it loses only samples."""
@@ -320,6 +332,8 @@ class Pipeline:
             known = self._topic_ids.get(topic, "")
             if stored_id and known and stored_id != known:
                 raise recreated(topic, stored_id, known)
+        # In this order: who is forgotten in between has changed the writer.
+        await self.read_forgotten()
         segmenter.reset(dict(positions.offsets), positions.writer)
 
     async def _check_log(self, batch: Batch) -> None:

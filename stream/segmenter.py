@@ -326,5 +326,6 @@ def _add(write: Write, counter: str, number: int) -> None:
 
 def _count(write: Write, decoded: Decoded) -> None:
     _add(write, "misplaced", len(decoded.misplaced))
+    _add(write, "forgotten", decoded.forgotten)
     for rejected in decoded.rejected:
         _add(write, f"rejected:{rejected.reason}", 1)

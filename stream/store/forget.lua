@@ -21,7 +21,5 @@ for segment in pairs(members) do
   left = left + redis.call('ZREM', 'agos:segment:' .. segment .. ':members', customer)
 end
 local removed = redis.call('DEL', state, record) + redis.call('ZREM', due, customer)
-if redis.call('HEXISTS', offsets, 'writer') == 1 then
-  redis.call('HSET', offsets, 'writer', writer)
-end
+redis.call('HSET', offsets, 'writer', writer)
 return {removed, left}

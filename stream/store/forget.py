@@ -1,10 +1,9 @@
 """Forgetting a customer: everything in Redis, and a mark that it is not to come back.
 
 The mark is a digest of the id with the moment up to which the customer's events are not wanted
-(for ever for one who opted out). Collectors do not take such events.
+(for ever for one who opted out). Neither collectors nor workers take such events.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,21 +17,14 @@ import redis.exceptions
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import client, told
+from stream.store.marks import FORGOTTEN, digest_of
 from stream.store.store import client as async_client
 from stream.topics import partition_of
 
-#: Hash: digest of a forgotten customer's id → epoch ms up to which its events are not wanted.
-FORGOTTEN = "agos:forgotten"
 #: Until when those who opted out are forgotten: year 9999.
 FOR_EVER_MS = 253_402_300_799_000
 _PAGE = 2_000
 _TIMEOUT_SECONDS = 10.0
-_DIGEST_BYTES = 16
-
-
-def digest_of(customer_id: str) -> str:
-    """What is kept of a forgotten customer's id."""
-    return hashlib.blake2b(customer_id.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import options_of, sentinel_address
+from stream.store.marks import FORGOTTEN
 from stream.store.write import Write
 
 log = logging.getLogger(__name__)
@@ -146,6 +147,11 @@ class Store:
         names = [keys.state(customer) for customer in customers]
         states: list[bytes | None] = await self.wait_out(lambda: self.redis.mget(names))
         return states
+
+    async def forgotten(self) -> Mapping[str, int]:
+        """Digest of each forgotten customer → epoch ms up to which its events are not wanted."""
+        raw: dict[bytes, bytes] = await self.wait_out(lambda: self.redis.hgetall(FORGOTTEN))
+        return {name.decode(): int(until) for name, until in raw.items()}
 
     async def due(self, partition: int, now_ms: int) -> list[str]:
         """Customers whose next evaluation is due, the longest due first; at most a few hundred."""
