@@ -127,6 +127,9 @@ class EmbeddedBroker(Server):
     - aiokafka's idempotent producer is refused (InitProducerId: UnknownError); kafka-python's
       works.
     - Topic configurations are accepted and not kept; records of 2 MB pass without any.
+    - A fetch takes longer the more partitions it asks for and the more batches their logs hold: of
+      24 partitions, 13 ms in the middle after 10 s of 1,000 events/s, 49 ms after 40 s, and not
+      every partition that has something is in its answer.
     - A group's first join takes about 3.5 s.
     - `describe_groups`, `delete_records` and aiokafka's `list_consumer_group_offsets` fail;
       kafka-python's `list_group_offsets` works.
