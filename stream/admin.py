@@ -8,7 +8,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from stream.errors import ConfigurationError
-from stream.producer import kafka_options
+from stream.kafka_options import kafka_options
 from stream.settings import Settings
 from stream.topics import DEAD_LETTERS, EVENT_TOPICS, MODEL_SAMPLES, SEGMENT_CHANGES
 

@@ -1,7 +1,6 @@
 """The Faust app, nothing else: settings become Faust's configuration."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
 import faust
@@ -9,6 +8,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types import TP
 from faust.types.auth import AuthProtocol
 
+from stream.kafka_options import ssl_context
 from stream.settings import Settings
 
 #: Given the assigned partitions of the batched topics, says from which offset to read each.
@@ -70,17 +70,14 @@ def create_app(settings: Settings) -> App:
 
 
 def _credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
-    cafile = str(settings.kafka_ca) if settings.kafka_ca else None
-    encrypted = settings.kafka_security.endswith("SSL")
+    context = ssl_context(settings)
     if settings.kafka_security.startswith("SASL"):
         credentials = SASLCredentials(
             username=settings.kafka_user,
             password=settings.kafka_password.get_secret_value(),
             mechanism=settings.kafka_sasl,
-            ssl_context=ssl.create_default_context(cafile=cafile) if encrypted else None,
+            ssl_context=context,
         )
         credentials.protocol = AuthProtocol(settings.kafka_security)
         return credentials
-    if encrypted:
-        return SSLCredentials(ssl.create_default_context(cafile=cafile))
-    return None
+    return SSLCredentials(context) if context else None

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from stream.errors import AgosError, ConfigurationError
 from stream.events import DeadLetter
-from stream.producer import kafka_options, producer
+from stream.kafka_options import kafka_options
+from stream.producer import producer
 from stream.settings import Settings
 from stream.store.redriven import Redriven
 from stream.topics import DEAD_LETTERS, EVENT_TOPICS, partitions_of

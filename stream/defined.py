@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,13 +119,6 @@ class Turns:
         return flat
 
 
-class Past(Protocol):
-    """What happened to customers before the definitions came into force."""
-
-    def complete(self, customer_id: str, memory: dict[str, Any]) -> bool:
-        """Give a memory what it lacks; whether it lacked anything."""
-
-
 class Defined:
     """The definitions in force, applied to the rows of tables."""
 
@@ -145,9 +138,8 @@ class Defined:
         """Fold a batch's events into the memories, in the order of their offsets.
 
         What ended by itself before an event is seen to end first; turns are added to `found`.
-        `watermark_ms` is the newest
-        event's time before this batch where the events are the clock (each is then judged when
-        it comes), and None where the wall clock is.
+        `watermark_ms` is the newest event's time before this batch where the events are the clock
+        (each is then judged when it comes), and None where the wall clock is.
         """
         changed = _CHANGED[decoded.topic]
         at_ms, rows = batch.at_ms.tolist(), batch.rows.tolist()
@@ -179,14 +171,6 @@ class Defined:
             if (verdict.due_ms or 0) != extra.due_ms:
                 extra.due_ms = verdict.due_ms or 0
                 found.due[row] = verdict.due_ms
-
-    def complete(self, table: Table, rows: Iterable[int], past: Past) -> list[int]:
-        """Give rows what their memories lack; those that lacked anything."""
-        return [
-            row
-            for row in rows
-            if past.complete(table.names[row], self._extra(table, row, False).memory)
-        ]
 
     def rank(self, table: Table, rows: Iterable[int], now_ms: int, partition: int) -> None:
         """Let a partition's customers count in the percentiles; each once per generation."""

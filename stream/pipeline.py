@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
 from stream.decoding import Decoded, decode
-from stream.defined import Defined, Past
+from stream.defined import Defined
 from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
@@ -38,8 +38,6 @@ _MOST_SAMPLES = 5_000
 Place = tuple[str, int]
 #: Reads partitions again from these offsets.
 Rewind = Callable[[Mapping[Place, int]], Awaitable[None]]
-#: Keeps partition → topic → next offset.
-Note = Callable[[Mapping[int, Mapping[str, int]]], Awaitable[None]]
 #: First offset that the log of a partition still has.
 FirstOffset = Callable[[Place], Awaitable[int]]
 
@@ -120,21 +118,21 @@ class Pipeline:
         async with AsyncExitStack() as held:
             for partition in sorted({batch.partition for batch in batches}):
                 await held.enter_async_context(self._lock(partition))
-            wanted: dict[int, list[Batch]] = {}
+            # An assignment may take partitions away in between; what is computed is of these.
+            ours = {batch.partition: self.segmenters.get(batch.partition) for batch in batches}
+            wanted: dict[int, tuple[Segmenter, list[Batch]]] = {}
             for batch in batches:
-                if await self._is_next(batch):
-                    wanted.setdefault(batch.partition, []).append(batch)
+                segmenter = ours[batch.partition]
+                if segmenter is not None and await self._is_next(segmenter, batch):
+                    wanted.setdefault(batch.partition, (segmenter, []))[1].append(batch)
             if wanted:
-                segmenters = [self.segmenters[partition] for partition in wanted]
-                with _distrusted_on_error(segmenters):
-                    await self._apply(segmenters, list(wanted.values()))
+                with _distrusted_on_error([segmenter for segmenter, _ in wanted.values()]):
+                    await self._apply(list(wanted.values()))
 
-    async def _is_next(self, batch: Batch) -> bool:
+    async def _is_next(self, segmenter: Segmenter, batch: Batch) -> bool:
         """Whether it holds the events that are to be applied next; if not, they are read again."""
-        if batch.partition not in self.segmenters:
-            return False
         await self._check_log(batch)
-        expected = self.expected(batch.topic, batch.partition)
+        expected = self._expected(segmenter, batch.topic)
         if batch.end <= expected:
             return False
         if batch.start is None or batch.start > expected:
@@ -142,21 +140,7 @@ class Pipeline:
             return False
         return True
 
-    async def take_up(self, defined: Defined, note: Note) -> None:
-        """Put definitions in force at one point of the stream of every partition.
-
-        `note` gets the next offsets of each (partition → topic → offset) before anything is
-        applied by the new definitions.
-        """
-        async with AsyncExitStack() as held:
-            for partition in sorted(self.segmenters):
-                await held.enter_async_context(self._lock(partition))
-            self.defined = defined
-            await note({p: dict(segmenter.ends) for p, segmenter in self.segmenters.items()})
-
-    async def review(
-        self, customers: Mapping[int, Sequence[str]], cause: Cause, past: Past | None = None
-    ) -> int:
+    async def review(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
         """Evaluate customers, by partition, that had no event; how many changed."""
         async with AsyncExitStack() as held:
             for partition in sorted(customers):
@@ -174,7 +158,7 @@ class Pipeline:
                     segmenter.table.make_room(len(names))
                 await self._load(chosen, idle=True)
                 rules = self._rules()
-                writes, samples = review(chosen, rules, cause, past)
+                writes, samples = review(chosen, rules, cause)
                 some = [i for i, write in enumerate(writes) if write.groups]
                 await self._commit([segmenters[i] for i in some], [writes[i] for i in some])
                 self._learn_from(samples, rules.wall_ms)
@@ -193,8 +177,8 @@ class Pipeline:
     def rank(self, partition: int, customers: Sequence[str]) -> None:
         """Let customers that are in memory count in the percentiles."""
         segmenter = self.segmenters.get(partition)
-        if segmenter is not None and self.defined is not None:
-            segmenter.rank(customers, self._now_ms(), self.defined)
+        if segmenter is not None:
+            segmenter.rank(customers, self._rules())
 
     async def verify(self, partition: int) -> None:
         """See whether Redis still is where this worker thinks; if not, start from there."""
@@ -209,8 +193,12 @@ class Pipeline:
     def expected(self, topic: str, partition: int) -> int:
         """Next offset to apply; where the log began if the partition is not ours."""
         segmenter = self.segmenters.get(partition)
-        begin = self._begin.get((topic, partition), 0)
-        return segmenter.ends.get(topic, begin) if segmenter else begin
+        if segmenter is None:
+            return self._begin.get((topic, partition), 0)
+        return self._expected(segmenter, topic)
+
+    def _expected(self, segmenter: Segmenter, topic: str) -> int:
+        return segmenter.ends.get(topic, self._begin.get((topic, segmenter.partition), 0))
 
     def _lock(self, partition: int) -> asyncio.Lock:
         return self._locks.setdefault(partition, asyncio.Lock())
@@ -221,14 +209,11 @@ class Pipeline:
     def _rules(self) -> Rules:
         return Rules(self._now_ms(), _wall_ms(), self.snapshot, self.defined)
 
-    async def _apply(
-        self, segmenters: Sequence[Segmenter], batches: Sequence[Sequence[Batch]]
-    ) -> None:
-        """Apply each segmenter's batches."""
+    async def _apply(self, wanted: Sequence[tuple[Segmenter, Sequence[Batch]]]) -> None:
         rules = self._rules()
         pairs = [
-            (segmenter, [self._decode(segmenter, batch, rules.wall_ms) for batch in some])
-            for segmenter, some in zip(segmenters, batches, strict=True)
+            (segmenter, [self._decode(segmenter, batch, rules.wall_ms) for batch in batches])
+            for segmenter, batches in wanted
         ]
         decoded = [part for _, parts in pairs for part in parts]
         await self._load(
@@ -239,12 +224,12 @@ class Pipeline:
         if away:
             await self._send(away)
         writes, samples = compute(pairs, rules)
-        for segmenter, some, write in zip(segmenters, batches, writes, strict=True):
+        for (segmenter, batches), write in zip(wanted, writes, strict=True):
             write.moves = [
                 Move(b.topic, segmenter.ends.get(b.topic), b.end, self._topic_ids.get(b.topic, ""))
-                for b in some
+                for b in batches
             ]
-        done = await self._commit(segmenters, writes)
+        done = await self._commit([segmenter for segmenter, _ in wanted], writes)
         if all(done):
             self._learn_from(samples, rules.wall_ms)
         for (segmenter, parts), write, ok in zip(pairs, writes, done, strict=True):
@@ -254,7 +239,7 @@ class Pipeline:
                 self.meter.rejected += sum(len(part.rejected) for part in parts)
 
     def _decode(self, segmenter: Segmenter, batch: Batch, wall_ms: int) -> Decoded:
-        expected, records = self.expected(batch.topic, batch.partition), batch.records
+        expected, records = self._expected(segmenter, batch.topic), batch.records
         if batch.start != expected:
             records = [record for record in records if record.offset >= expected]
         segmenter.table.make_room(len(records))

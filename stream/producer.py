@@ -7,36 +7,12 @@ from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 
 from stream.errors import ConfigurationError
+from stream.kafka_options import kafka_options
 from stream.settings import Settings
 
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 #: Per partition; large enough that a fast replay sends few, full requests.
 _BATCH_BYTES = 256 * 1024
-
-
-def kafka_options(settings: Settings) -> dict[str, Any]:
-    """Connection, TLS and SASL options of any kafka-python client.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file of CA certificates is missing.
-    """
-    options: dict[str, Any] = {
-        "bootstrap_servers": [server.strip() for server in settings.kafka.split(",")],
-        "security_protocol": settings.kafka_security,
-    }
-    if settings.kafka_ca is not None and settings.kafka_security.endswith("SSL"):
-        if not settings.kafka_ca.is_file():
-            raise ConfigurationError(
-                f"AGOS_KAFKA_CA: {settings.kafka_ca} is no file, expected CA certificates in PEM"
-            )
-        options["ssl_cafile"] = str(settings.kafka_ca)
-    if settings.kafka_security.startswith("SASL"):
-        options["sasl_mechanism"] = settings.kafka_sasl
-        options["sasl_plain_username"] = settings.kafka_user
-        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
-    return options
 
 
 def producer(settings: Settings, **overrides: Any) -> KafkaProducer:

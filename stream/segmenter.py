@@ -18,7 +18,7 @@ from stream.columns import TABLE_BITS, Columns, joined
 from stream.conditions import Changed
 from stream.customer import Table
 from stream.decoding import CategoryCodes, Decoded, columns
-from stream.defined import Defined, Past, Turns, changed_by
+from stream.defined import Defined, Turns, changed_by
 from stream.features import vectors
 from stream.folding import Folded, fold, fold_traits
 from stream.membership import Cause, assign_clusters
@@ -101,11 +101,12 @@ class Segmenter:
         """The time by this partition's clock."""
         return self.newest_ms if rules.now_ms is None else rules.now_ms
 
-    def rank(self, customers: Sequence[str], now_ms: int | None, defined: Defined) -> None:
+    def rank(self, customers: Sequence[str], rules: Rules) -> None:
         """Let customers in the table count in the percentiles."""
-        index, now = self.table.index, self.newest_ms if now_ms is None else now_ms
-        rows = [index[name] for name in customers if name in index]
-        defined.rank(self.table, rows, now, self.partition)
+        if rules.defined is not None:
+            index = self.table.index
+            rows = [index[name] for name in customers if name in index]
+            rules.defined.rank(self.table, rows, self.now_ms(rules), self.partition)
 
     def blank(self, rules: Rules) -> Write:
         """A write that changes nothing yet."""
@@ -173,15 +174,12 @@ def compute(
 
 
 def review(
-    customers: Sequence[tuple[Segmenter, Sequence[str]]],
-    rules: Rules,
-    cause: Cause,
-    past: Past | None = None,
+    customers: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules, cause: Cause
 ) -> tuple[list[Write], Samples]:
     """Evaluate customers without an event; only those of whom something changes are written.
 
     Idle customers are samples too: a panel that only hears of active ones does not know
-    what a customer looks like who stays away. `past`: what their memories lack, if it is known.
+    what a customer looks like who stays away.
     """
     shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in customers]
     keys = []
@@ -200,8 +198,6 @@ def review(
         if rules.defined is not None:
             rows, now = cohort.rows[part], share.segmenter.now_ms(rules)
             turns = share.turns
-            if past is not None:
-                changing[part] |= np.isin(rows, rules.defined.complete(table, rows.tolist(), past))
             rules.defined.evaluate(table, rows.tolist(), now, Changed.NOTHING, turns)
             changing[part] |= np.isin(rows, [*turns.turns, *turns.due])
     if changing.any():

@@ -1,13 +1,13 @@
 """Sends a worker's own records to Kafka: whole batches, acknowledged by all replicas."""
 
 import asyncio
-import ssl
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from stream.kafka_options import kafka_options
 from stream.outbox import Message
 from stream.settings import Settings
 
@@ -77,18 +77,9 @@ class Sender:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka,
+    return {
+        **kafka_options(settings),
         "acks": "all",
         "max_batch_size": _BATCH_BYTES,
         "max_request_size": _MAX_REQUEST_BYTES,
-        "security_protocol": settings.kafka_security,
     }
-    if settings.kafka_security.endswith("SSL"):
-        cafile = str(settings.kafka_ca) if settings.kafka_ca else None
-        options["ssl_context"] = ssl.create_default_context(cafile=cafile)
-    if settings.kafka_security.startswith("SASL"):
-        options["sasl_mechanism"] = settings.kafka_sasl
-        options["sasl_plain_username"] = settings.kafka_user
-        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
-    return options

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from stream.customer import Table
 from stream.errors import ConfigurationError
-from stream.producer import kafka_options
+from stream.kafka_options import kafka_options
 from stream.settings import Settings
 from stream.store.forget import Forgetter
 from stream.store.reader import Reader

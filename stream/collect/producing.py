@@ -6,13 +6,13 @@ refused by the embedded broker (InitProducerId: UnknownError); Apache Kafka take
 """
 
 import logging
-import ssl
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownError
 
 from stream.errors import ConfigurationError
+from stream.kafka_options import kafka_options
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,18 +59,9 @@ def _away(settings: Settings, error: Exception) -> ConfigurationError:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka,
+    return {
+        **kafka_options(settings),
         "acks": "all",
         "max_batch_size": _BATCH_BYTES,
         "max_request_size": _MAX_REQUEST_BYTES,
-        "security_protocol": settings.kafka_security,
     }
-    if settings.kafka_security.endswith("SSL"):
-        cafile = str(settings.kafka_ca) if settings.kafka_ca else None
-        options["ssl_context"] = ssl.create_default_context(cafile=cafile)
-    if settings.kafka_security.startswith("SASL"):
-        options["sasl_mechanism"] = settings.kafka_sasl
-        options["sasl_plain_username"] = settings.kafka_user
-        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
-    return options

@@ -54,11 +54,6 @@ def categories(partition: int) -> str:
     return f"agos:{{{partition}}}:categories"
 
 
-def backfill(partition: int) -> str:
-    """Hash of a partition: version of definitions → the offsets at which they came into force."""
-    return f"agos:{{{partition}}}:backfill"
-
-
 def counters(partition: int) -> str:
     """Hash of a partition: counter → number of events, since the beginning."""
     return f"agos:{{{partition}}}:counters"

@@ -202,14 +202,10 @@ class Store:
         if not self._loaded:
             await self.redis.script_load(self._script)
             self._loaded = True
-        if len(calls) == 1:
-            only = self.redis.execute_command("EVALSHA", self._sha, *calls[0])  # type: ignore[no-untyped-call]
-            replies = [await _reply(only)]
-        else:
-            pipeline = self.redis.pipeline(transaction=False)
-            for call in calls:
-                pipeline.execute_command("EVALSHA", self._sha, *call)
-            replies = await pipeline.execute(raise_on_error=False)
+        pipeline = self.redis.pipeline(transaction=False)
+        for call in calls:
+            pipeline.execute_command("EVALSHA", self._sha, *call)
+        replies = await pipeline.execute(raise_on_error=False)
         if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
             self._loaded = False
         return replies
@@ -248,13 +244,6 @@ def is_passing(error: redis.exceptions.RedisError) -> bool:
 
 def _passes(error: Exception) -> bool:
     return isinstance(error, redis.exceptions.RedisError) and is_passing(error)
-
-
-async def _reply(call: Awaitable[Any]) -> Any:
-    try:
-        return await call
-    except redis.exceptions.ResponseError as error:
-        return error
 
 
 @asynccontextmanager

@@ -747,3 +747,35 @@ async def test_who_is_pardoned_is_counted_again(redis: Redis) -> None:
             await worker.drain()
     assert figures(redis)[maria][0] == 1
     assert counted(redis) == {"applied": 1, "forgotten": 1}
+
+
+async def test_a_partition_that_goes_while_another_is_looked_at_is_counted_once(
+    redis: Redis,
+) -> None:
+    log = Log(PARTITIONS)
+    here, there = names(0, PARTITIONS, 1)[0], names(1, PARTITIONS, 1)[0]
+    # More than the event ids that a customer's state remembers.
+    for number in range(60):
+        log.publish(INTERACTIONS, interaction(here, number))
+    log.publish(INTERACTIONS, interaction(there, 100), hole=3)
+    async with Worker(log, settings_for(redis)) as worker:
+        await worker.assign()
+        read = worker.fetch((INTERACTIONS, 0), 55)
+        assert read is not None
+        await worker.pipeline.process(read)
+        records = log.records[INTERACTIONS, 0]
+        again = Batch(INTERACTIONS, 0, 0, records[-1].offset + 1, records)
+        other = worker.fetch((INTERACTIONS, 1))
+        assert other is not None
+        leaving: list[asyncio.Task[Any]] = []
+
+        async def first(place: tuple[str, int]) -> int:
+            leaving.append(asyncio.create_task(worker.pipeline.assign(log.first([1]))))
+            while 0 in worker.pipeline.segmenters:
+                await asyncio.sleep(0)
+            return 0
+
+        worker.pipeline._first_offset = first
+        await worker.pipeline.process(again, other)
+        await asyncio.gather(*leaving)
+    assert_exact(redis, log)

@@ -3,8 +3,6 @@
 import gzip
 import json
 import math
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +11,12 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer
 from kafka.errors import KafkaTimeoutError
-from pydantic import SecretStr
 
 from stream import admin
 from stream.errors import ConfigurationError
 from stream.events import Money, read
 from stream.local import Server
-from stream.producer import kafka_options, producer
+from stream.producer import producer
 from stream.replay import History, HistoryError, Recorded, open_history, parse_speed, replay
 from stream.replay.history import in_time_order
 from stream.replay.send import SendError
@@ -474,56 +471,3 @@ class TestRealBroker:
         totals = oracle.expected(((m.topic, m.value) for m in found), 2 * 10**12, {"GBP": 1.0})
         assert sum(c.spend for c in totals.customers.values()) == 60_000
         assert {c.events for c in totals.customers.values()} == {34, 35}
-
-
-class TestOptions:
-    def test_plain(self) -> None:
-        assert kafka_options(Settings(kafka="a:1, b:2")) == {
-            "bootstrap_servers": ["a:1", "b:2"], "security_protocol": "PLAINTEXT"
-        }  # fmt: skip
-
-    def test_tls_and_sasl(self, tmp_path: Path) -> None:
-        ca = tmp_path / "ca.pem"
-        ca.touch()
-        chosen = Settings(
-            kafka="a:1",
-            kafka_security="SASL_SSL",
-            kafka_sasl="PLAIN",
-            kafka_user="ana",
-            kafka_password=SecretStr("geheim"),
-            kafka_ca=ca,
-        )
-        assert kafka_options(chosen) == {
-            "bootstrap_servers": ["a:1"],
-            "security_protocol": "SASL_SSL",
-            "ssl_cafile": str(ca),
-            "sasl_mechanism": "PLAIN",
-            "sasl_plain_username": "ana",
-            "sasl_plain_password": "geheim",
-        }
-
-    def test_missing_certificates_are_named(self, tmp_path: Path) -> None:
-        chosen = Settings(kafka="a:1", kafka_security="SSL", kafka_ca=tmp_path / "none.pem")
-        with pytest.raises(ConfigurationError, match=r"AGOS_KAFKA_CA: .*none\.pem is no file"):
-            kafka_options(chosen)
-
-
-# In a process of its own: kafka-python leaves the sockets of refused connections open.
-_NO_BROKER = """
-import sys
-from stream.errors import ConfigurationError
-from stream.producer import producer
-from stream.settings import Settings
-try:
-    producer(Settings(kafka=sys.argv[1]), bootstrap_timeout_ms=500)
-except ConfigurationError as error:
-    print(error)
-"""
-
-
-def test_no_broker_is_one_clear_sentence(unused_tcp_port: int) -> None:
-    address = f"127.0.0.1:{unused_tcp_port}"
-    command = [sys.executable, "-c", _NO_BROKER, address]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-    assert f"AGOS_KAFKA: no broker answers at {address}" in ran.stdout
-    assert "expected a Kafka broker that speaks PLAINTEXT" in ran.stdout
