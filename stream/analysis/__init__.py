@@ -5,9 +5,8 @@ what customers do (effects) and against the segments there are, and judged in wo
 Pure but for `plots`, which needs matplotlib.
 """
 
-from stream.analysis.effects import Effect, effect_of
-from stream.analysis.facts import Fact
+from stream.analysis.effects import Effect
 from stream.analysis.survey import OUTCOMES, Survey
 from stream.analysis.verdicts import Finding, analyse
 
-__all__ = ["OUTCOMES", "Effect", "Fact", "Finding", "Survey", "analyse", "effect_of"]
+__all__ = ["OUTCOMES", "Effect", "Finding", "Survey", "analyse"]

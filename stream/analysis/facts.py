@@ -109,12 +109,12 @@ def _list_facts(name: str, rows: NDArray[np.int64], values: Sequence[Any]) -> li
 
 
 def flattened(traits: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{a: {b: 1}}` as `{"a.b": 1}`, as conditions name it."""
+    """`{a: {b: 1}}` as `{"a.b": 1}`, as conditions name it; what is null is not known."""
     flat: dict[str, Any] = {}
     for name, value in traits.items():
         if isinstance(value, dict):
             flat |= flattened(value, f"{prefix}{name}.")
-        else:
+        elif value is not None:
             flat[prefix + name] = value
     return flat
 

@@ -174,13 +174,15 @@ def _verdict(
         segment, closeness = overlaps[0]
         return False, f"tells what segment {segment} tells already (overlap {closeness:.2f})"
     strength = "worth it, strong" if effect.low >= STRONG else "worth it"
-    return True, f"{strength}: separates {OUTCOMES[name]}, {size}; {_contrast(name, groups)}"
+    return True, f"{strength}: separates {OUTCOMES[name]}, {size}{_contrast(name, groups)}"
 
 
 def _contrast(outcome: str, groups: tuple[Group, ...]) -> str:
     field = {"spend": "mean_spend", "conversion": "conversion", "repeat": "repeat"}[outcome]
     spoken = [group for group in groups if group.customers >= _LEAST_GROUP]
+    if len(spoken) < 2:
+        return ""
     ranked = sorted(spoken, key=lambda group: float(getattr(group, field)))
     low, high = getattr(ranked[0], field), getattr(ranked[-1], field)
     shown = "{:,.2f}" if outcome == "spend" else "{:.0%}"
-    return f"{ranked[-1].label}: {shown.format(high)}, {ranked[0].label}: {shown.format(low)}"
+    return f"; {ranked[-1].label}: {shown.format(high)}, {ranked[0].label}: {shown.format(low)}"

@@ -60,7 +60,8 @@ def test_for_people_with_pictures(agos, redis_url, shop, tmp_path: Path):
     assert "measures made of orders left out" in said
     pictures = sorted(path.name for path in folder.iterdir())
     assert {"effects.png", "country.png", "odd-name.png"} <= set(pictures)
-    assert f"{len(pictures)} pictures in {folder}" in said.replace("\n", "") or str(folder) in said
+    # A long path is broken over lines.
+    assert f"{len(pictures)}picturesin{folder}" in said.replace(" ", "")
     for path in folder.iterdir():
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.stat().st_size > 5_000
