@@ -58,8 +58,8 @@ for _ = 1, count() do
   end
   for _ = 1, count() do
     local id = take()
-    redis.call('SET', 'agos:state:' .. id, take())
-    record[1] = 'agos:customer:' .. id
+    redis.call('SET', '$state' .. id, take())
+    record[1] = '$customer' .. id
     for i = 1, #names do
       record[2 * i] = names[i]
       record[2 * i + 1] = take()
@@ -73,7 +73,7 @@ end
 
 for _ = 1, count() do
   local customer, segment, entered = take(), take(), take()
-  local key = 'agos:segment:' .. segment .. ':members'
+  local key = '$segment' .. segment .. '$members'
   if entered == '' then
     redis.call('ZREM', key, customer)
   else

@@ -1,6 +1,7 @@
 """Redis clients for readers, and the errors of Redis in one sentence without secrets."""
 
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import redis
@@ -67,6 +68,34 @@ def shown_url(url: str) -> str:
     if "@" not in parts.netloc:
         return url
     return parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]).geturl()
+
+
+class Connected:
+    """Holds a blocking client; a context that closes it.
+
+    Within `self._told` an error of Redis becomes a StoreError.
+    """
+
+    def __init__(
+        self, settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = True
+    ) -> None:
+        self._redis: Any = client(settings, timeout_seconds=timeout_seconds, decode=decode)
+        self._told = told(settings.redis)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._redis.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class told:

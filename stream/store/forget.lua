@@ -18,7 +18,7 @@ for segment in string.gmatch(redis.call('HGET', record, 'segments') or '', '[^,]
 end
 local left = 0
 for segment in pairs(members) do
-  left = left + redis.call('ZREM', 'agos:segment:' .. segment .. ':members', customer)
+  left = left + redis.call('ZREM', '$segment' .. segment .. '$members', customer)
 end
 local removed = redis.call('DEL', state, record) + redis.call('ZREM', due, customer)
 redis.call('HSET', offsets, 'writer', writer)

@@ -7,17 +7,16 @@ The mark is a digest of the id with the moment up to which the customer's events
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import redis.exceptions
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import client, told
-from stream.store.marks import FORGOTTEN, digest_of
+from stream.store.connect import Connected
+from stream.store.marks import digest_of
+from stream.store.scripts import script
 from stream.store.store import client as async_client
 from stream.topics import partition_of
 
@@ -37,26 +36,13 @@ class Forgot:
     changes: int
 
 
-class Forgetter:
+class Forgetter(Connected):
     """Removes customers from Redis. Every method raises StoreError if Redis does not answer."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, timeout_seconds=_TIMEOUT_SECONDS)
         self._partitions = settings.partitions
-        self._redis: Any = client(settings, timeout_seconds=_TIMEOUT_SECONDS)
-        self._told = told(settings.redis)
-        text = (resources.files("stream.store") / "forget.lua").read_text()
-        self._script = self._redis.register_script(text)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._redis.close()
+        self._script = self._redis.register_script(script("forget"))
 
     def forget(self, customer_id: str, *, for_ever: bool = False) -> Forgot:
         """Remove the customer; its events up to now (or for ever) are not wanted any more.
@@ -71,7 +57,7 @@ class Forgetter:
             keys.due(partition),
             keys.offsets(partition),
             keys.SEGMENTS,
-            FORGOTTEN,
+            keys.FORGOTTEN,
         ]
         arguments: list[str | int] = [
             customer_id,
@@ -86,12 +72,12 @@ class Forgetter:
     def pardon(self, customer_id: str) -> bool:
         """Take the mark away: the customer's events are wanted again. Whether there was one."""
         with self._told:
-            return bool(self._redis.hdel(FORGOTTEN, digest_of(customer_id)))
+            return bool(self._redis.hdel(keys.FORGOTTEN, digest_of(customer_id)))
 
     def forgotten_until_ms(self, customer_id: str) -> int | None:
         """Up to when the customer's events are not wanted; None for a customer not forgotten."""
         with self._told:
-            found = self._redis.hget(FORGOTTEN, digest_of(customer_id))
+            found = self._redis.hget(keys.FORGOTTEN, digest_of(customer_id))
         return None if found is None else int(found)
 
     def changes(self, customer_id: str) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -130,7 +116,7 @@ class ForgottenCustomers:
     async def refresh(self) -> bool:
         """Read the marks; whether Redis answered. If not, those that were read stay."""
         try:
-            found = await self._redis.hgetall(FORGOTTEN)
+            found = await self._redis.hgetall(keys.FORGOTTEN)
         except redis.exceptions.RedisError:
             return False
         self._until_ms = {name: int(until) for name, until in found.items()}

@@ -20,8 +20,16 @@ WORKERS = "agos:workers"
 REDRIVEN = "agos:redriven"
 #: Hash: partition → sketches of the measures of its customers; internal, for percentiles.
 RANKS = "agos:ranks"
+#: Hash: digest of a forgotten customer's id → epoch ms up to which its events are not wanted.
+FORGOTTEN = "agos:forgotten"
+#: Stream of changes that a webhook did not take; the oldest go first.
+UNDELIVERED = "agos:undelivered"
+#: Which generation of events collectors remember; before the names of their sets.
+SEEN = "agos:seen"
 STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
+SEGMENT_PREFIX = "agos:segment:"
+MEMBERS_SUFFIX = ":members"
 
 
 def customer(customer_id: str) -> str:
@@ -36,7 +44,12 @@ def state(customer_id: str) -> str:
 
 def members(segment: str) -> str:
     """Sorted set of a segment's customers, scored by the ms when they entered."""
-    return f"agos:segment:{segment}:members"
+    return f"{SEGMENT_PREFIX}{segment}{MEMBERS_SUFFIX}"
+
+
+def seen(generation: int, number: int) -> str:
+    """Set of events that collectors remember: one of a generation's 10,000."""
+    return f"{SEEN}:{generation}:{number:04d}"
 
 
 def offsets(partition: int) -> str:

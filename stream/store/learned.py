@@ -2,14 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import client, told
+from stream.store.connect import Connected, client, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class League(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
-class LearnedReader:
+class LearnedReader(Connected):
     """Reads what the trainer says of itself; raises StoreError if Redis does not answer."""
 
     def __init__(
@@ -68,23 +67,7 @@ class LearnedReader:
         timeout_seconds: float = 5.0,
     ) -> None:
         settings = Settings(redis=where) if isinstance(where, str) else where
-        self._redis: Any = client(settings, timeout_seconds=timeout_seconds)
-        self._told = told(settings.redis)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._redis.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().__init__(settings, timeout_seconds=timeout_seconds)
 
     def alerts(self, count: int = 20) -> list[Alert]:
         """The newest alerts, the newest first."""

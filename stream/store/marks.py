@@ -2,8 +2,6 @@
 
 import hashlib
 
-#: Hash: digest of a forgotten customer's id → epoch ms up to which its events are not wanted.
-FORGOTTEN = "agos:forgotten"
 _DIGEST_BYTES = 16
 
 

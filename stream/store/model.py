@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from typing import Any
 
 from redis.commands.core import AsyncScript
@@ -14,6 +13,7 @@ from models.snapshot import Snapshot
 from stream.errors import StoreError
 from stream.membership import cluster_segment
 from stream.store import keys
+from stream.store.scripts import script
 from stream.store.store import Store
 
 #: Entries kept in `agos:model:alerts`, about.
@@ -61,8 +61,7 @@ class ModelStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        text = (resources.files("stream.store") / "train.lua").read_text()
-        self._train = AsyncScript(store.redis, text)
+        self._train = AsyncScript(store.redis, script("train"))
 
     async def trainer(self) -> TrainerPosition:
         """Where the trainer stands."""

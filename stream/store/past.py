@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import client, told
+from stream.store.connect import Connected
 from stream.store.records import Change, Member, to_change
 
 PAGE = 5_000
@@ -23,24 +22,12 @@ class Kept:
     whole: bool
 
 
-class Past:
+class Past(Connected):
     """Reads `agos:changes` backwards. Each call raises StoreError if Redis does not answer."""
 
     def __init__(self, settings: Settings, *, timeout_seconds: float = 10.0) -> None:
-        self._redis: Any = client(settings, timeout_seconds=timeout_seconds)
-        self._told = told(settings.redis)
+        super().__init__(settings, timeout_seconds=timeout_seconds)
         self._changes = settings.changes
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._redis.close()
 
     def kept(self) -> Kept:
         """How much the stream holds.

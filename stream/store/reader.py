@@ -10,14 +10,13 @@
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis.exceptions
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import client, told
+from stream.store.connect import Connected, client
 from stream.store.records import (
     Change,
     Customer,
@@ -43,7 +42,7 @@ LOOK_BACK = 200_000
 WORKER_GONE_MS = 10_000
 
 
-class Reader:
+class Reader(Connected):
     """Reads Redis, and never writes but for the position of a consumer group.
 
     Every method raises StoreError if Redis does not answer within `timeout_seconds` (two at
@@ -63,25 +62,13 @@ class Reader:
     ) -> None:
         settings = Settings(redis=where) if isinstance(where, str) else where
         timeout_seconds = max(timeout_seconds, 2 * BLOCK_MS / 1000)
-        self._redis: Any = client(settings, timeout_seconds=timeout_seconds)
+        super().__init__(settings, timeout_seconds=timeout_seconds)
         self._raw: Any = client(settings, timeout_seconds=timeout_seconds, decode=False)
-        self._told = told(settings.redis)
 
     def close(self) -> None:
         """Close every connection."""
-        self._redis.close()
+        super().close()
         self._raw.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def segments(self, customer_id: str) -> tuple[str, ...]:
         """Ids of the segments that the customer is in; empty also for an unknown customer."""

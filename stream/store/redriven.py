@@ -1,25 +1,13 @@
 """Which dead letters were sent back already, so that nobody sends one twice."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import client, told
-
-_TIMEOUT_SECONDS = 5.0
+from stream.store.connect import Connected
 
 
-class Redriven:
+class Redriven(Connected):
     """The letters that were sent back; as long-lived as the letters themselves."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._redis: Any = client(settings, timeout_seconds=_TIMEOUT_SECONDS)
-        self._told = told(settings.redis)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._redis.close()
 
     def among(self, letter_ids: Sequence[str]) -> set[str]:
         """Those of `letter_ids` that were sent back."""

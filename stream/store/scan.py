@@ -1,20 +1,18 @@
 """Every stored customer, a batch at a time: for those who look at all of them. Never writes."""
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
 
 import xxhash
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import client, told
+from stream.store.connect import Connected
 
 #: Keys that Redis looks at for one answer: about a millisecond of its time.
 PAGE = 1_000
 
 
-class StateScan:
+class StateScan(Connected):
     """Stored states by SCAN and MGET: other clients of Redis are served in between.
 
     Whoever is stored all the while comes exactly once; who is added meanwhile may come.
@@ -22,19 +20,7 @@ class StateScan:
     """
 
     def __init__(self, settings: Settings, *, timeout_seconds: float = 10.0) -> None:
-        self._redis: Any = client(settings, timeout_seconds=timeout_seconds, decode=False)
-        self._told = told(settings.redis)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._redis.close()
+        super().__init__(settings, timeout_seconds=timeout_seconds, decode=False)
 
     def about(self) -> int:
         """About how many customers there are, for a progress bar."""

@@ -12,18 +12,18 @@ newest 13 million at least, and none longer than 32 hours.
 import logging
 import time
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import redis.exceptions
 
 from stream.settings import Settings
+from stream.store import keys
+from stream.store.scripts import script
 from stream.store.store import client
 
 log = logging.getLogger(__name__)
 
 _SETS = 10_000
-_META = "agos:seen"
 _UNLINKED_AT_ONCE = 1_000
 _ASKED_AT_ONCE = 1_000
 _TIMEOUT_SECONDS = 0.5
@@ -40,8 +40,7 @@ class SeenEvents:
 
     def __init__(self, settings: Settings) -> None:
         self._redis: Any = client(settings, timeout_seconds=_TIMEOUT_SECONDS, decode=True)
-        text = (resources.files("stream.store") / "seen.lua").read_text()
-        self._script = self._redis.register_script(text)
+        self._script = self._redis.register_script(script("seen"))
         self._silent_until = 0.0
         #: Calls that Redis did not answer.
         self.misses = 0
@@ -71,13 +70,13 @@ class SeenEvents:
             return None
         arguments: list[str | int] = [what, time.time_ns() // 1_000_000, *identities]
         try:
-            return await self._script(keys=[_META], args=arguments)
+            return await self._script(keys=[keys.SEEN], args=arguments)
         except redis.exceptions.RedisError as error:
             self._silence(error)
             return None
 
     async def _remove(self, generation: int) -> None:
-        names = [f"{_META}:{generation}:{number:04d}" for number in range(_SETS)]
+        names = [keys.seen(generation, number) for number in range(_SETS)]
         try:
             for start in range(0, _SETS, _UNLINKED_AT_ONCE):
                 await self._redis.unlink(*names[start : start + _UNLINKED_AT_ONCE])

@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import redis.exceptions
@@ -19,7 +18,7 @@ from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import options_of, sentinel_address
-from stream.store.marks import FORGOTTEN
+from stream.store.scripts import script
 from stream.store.write import Write
 
 log = logging.getLogger(__name__)
@@ -99,9 +98,8 @@ class Store:
         self.redis = redis_client if redis_client is not None else client(settings)
         self._patience_seconds = settings.stall_seconds
         self._changes_kept = settings.changes
-        text = (resources.files("stream.store") / "apply.lua").read_text()
-        self._script = text
-        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._script = script("apply")
+        self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._loaded = False
 
     async def close(self) -> None:
@@ -150,7 +148,7 @@ class Store:
 
     async def forgotten(self) -> Mapping[str, int]:
         """Digest of each forgotten customer → epoch ms up to which its events are not wanted."""
-        raw: dict[bytes, bytes] = await self.wait_out(lambda: self.redis.hgetall(FORGOTTEN))
+        raw: dict[bytes, bytes] = await self.wait_out(lambda: self.redis.hgetall(keys.FORGOTTEN))
         return {name.decode(): int(until) for name, until in raw.items()}
 
     async def due(self, partition: int, now_ms: int) -> list[str]:

@@ -11,7 +11,9 @@ from redis import Redis
 from stream.cli.main import run
 from stream.collect.keyring import digest
 from stream.settings import Settings
-from stream.store.forget import FOR_EVER_MS, FORGOTTEN, Forgetter, digest_of
+from stream.store.forget import FOR_EVER_MS, Forgetter
+from stream.store.keys import FORGOTTEN
+from stream.store.marks import digest_of
 from stream.topics import partition_of
 from tests.collect.harness import AUTHORIZED, KEY, running
 

@@ -1,7 +1,7 @@
 """A log as plain lists, and a worker that reads it: everything of a worker but Kafka."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,6 +125,8 @@ class Worker:
         self.log, self.settings = log, settings
         self.store = FlakyStore(settings)
         self.kill_at_send = self.kill_after_send = False
+        #: Called when it is looked up where a log begins.
+        self.at_first: Callable[[], Awaitable[None]] | None = None
         self.positions: dict[Place, int] = {}
         self._chain: dict[Place, int] = {}
         self.pipeline = Pipeline(
@@ -175,6 +177,8 @@ class Worker:
             raise Killed
 
     async def _first(self, place: Place) -> int:
+        if self.at_first is not None:
+            await self.at_first()
         return self.log.expired.get(place, 0)
 
     async def _rewind(self, offsets: Mapping[Place, int]) -> None:

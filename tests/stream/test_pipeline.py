@@ -769,13 +769,12 @@ async def test_a_partition_that_goes_while_another_is_looked_at_is_counted_once(
         assert other is not None
         leaving: list[asyncio.Task[Any]] = []
 
-        async def first(place: tuple[str, int]) -> int:
+        async def partition_goes() -> None:
             leaving.append(asyncio.create_task(worker.pipeline.assign(log.first([1]))))
             while 0 in worker.pipeline.segmenters:
                 await asyncio.sleep(0)
-            return 0
 
-        worker.pipeline._first_offset = first
+        worker.at_first = partition_goes
         await worker.pipeline.process(again, other)
         await asyncio.gather(*leaving)
     assert_exact(redis, log)
