@@ -117,6 +117,9 @@ class Panel:
         """Hold another number of customers: leave some out now, or let more in from now on."""
         if size < 1:
             raise ValueError(f"panel size: {size}, 1 or more expected")
+        if size == self.size:
+            # A panel that has just been halved would be let grow again.
+            return
         self.size, self._most = size, int(size * OVERFLOW)
         expected = len(self)
         while self.rate < 1.0 and 2 * expected <= self._most:

@@ -81,5 +81,10 @@ def test_a_resized_panel_holds_about_as_many_as_asked_for() -> None:
     for name in names:
         panel.put(name, np.ones(1))
     assert 750 <= len(panel) <= 1500
+    rate = panel.rate
+    for name in list(panel)[:-10]:
+        panel.drop(name)
+    panel.resize(1000)
+    assert panel.rate == rate < 1.0
     with pytest.raises(ValueError, match="size"):
         panel.resize(0)
