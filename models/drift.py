@@ -70,13 +70,10 @@ class DriftWatch:
     ----------
     features
         Names of the columns.
-    delta
-        Chance of a false alarm per test, see ADWIN.
     """
 
-    def __init__(self, features: Sequence[str], delta: float = DELTA) -> None:
+    def __init__(self, features: Sequence[str]) -> None:
         self.features = (*features, FIT)
-        self._delta = delta
         self._space: Space | None = None
         self._hour = -1
         self._sum = np.zeros(len(self.features))
@@ -115,7 +112,7 @@ class DriftWatch:
         return alerts
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs, in numbers, texts, lists and dicts."""
+        """What `restored` needs, in numbers, texts, lists and dicts."""
         space = self._space
         return {
             "features": list(self.features),
@@ -131,9 +128,9 @@ class DriftWatch:
         }
 
     @classmethod
-    def restored(cls, state: dict[str, Any], delta: float = DELTA) -> "DriftWatch":
+    def restored(cls, state: dict[str, Any]) -> "DriftWatch":
         """The watch that `state` was taken of; detectors see the hours remembered once more."""
-        watch = cls(state["features"][:-1], delta)
+        watch = cls(state["features"][:-1])
         if state["space"]:
             mean, scale, logged, clip = state["space"]
             watch._space = Space(np.array(mean), np.array(scale), np.array(logged), clip)
@@ -181,7 +178,7 @@ class DriftWatch:
 
     def _detector(self) -> Any:
         make: Any = drift.ADWIN
-        return make(delta=self._delta, clock=1, min_window_length=3, grace_period=6)
+        return make(delta=DELTA, clock=1, min_window_length=3, grace_period=6)
 
 
 def _change(history: F64) -> tuple[int, float]:

@@ -35,8 +35,8 @@ class Score:
         Against the personas: ids as customers have them, nearest centroids, and batch k-means
         that was told the number of personas.
     live_churn, frozen_churn
-        Share of customers with another id after 10,000 updates: of all, and of those without an
-        update; means over the checkpoints.
+        Share of customers with another id than at the checkpoint before: of all, and of those
+        without an update; means over the checkpoints.
     inertia
         Against batch k-means with the same number of segments in the same space.
     found_after
@@ -92,11 +92,8 @@ class Run:
         A name of `models.registry`.
     """
 
-    def __init__(
-        self, features: Sequence[str], customers: int, clusterer: str, seed: int,
-        panel_size: int = 2000,
-    ) -> None:  # fmt: skip
-        self.trainer = Trainer(features, seed, clusterer, panel_size)
+    def __init__(self, features: Sequence[str], customers: int, clusterer: str, seed: int) -> None:
+        self.trainer = Trainer(features, seed, clusterer)
         self.names = [f"customer-{i}" for i in range(customers)]
         self.X = np.full((customers, len(features)), np.nan)
         self.ids: Ints = np.full(customers, UNASSIGNED, dtype=np.int64)

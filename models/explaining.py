@@ -11,7 +11,7 @@ from models.space import F64, Ints
 #: for the segment.
 REASONS = 3
 LEAST_SHARE = 0.05
-#: Sentences kept, as many customers have the same; some hundred KB.
+#: Sentences kept, as many customers have the same; about 2 MB.
 MOST_MADE = 4096
 
 
@@ -70,8 +70,8 @@ class Explainer:
         flat = best + np.arange(0, Z.size, Z.shape[1])[:, None]
         worth, z = gain.take(flat), Z.take(flat)
         least = LEAST_SHARE * np.maximum(gain, 0.0).sum(axis=1)
-        code = len(EDGES) * best + best + EDGES.searchsorted(z)
-        return np.where(worth > np.maximum(least, 0.0)[:, None], code, -1)
+        code = (len(EDGES) + 1) * best + EDGES.searchsorted(z)
+        return np.where(worth > least[:, None], code, -1)
 
     def _sentence(self, own: int, other: int, near: bool, why: tuple[int, ...]) -> str:
         key = (own, other, near, why)

@@ -53,12 +53,10 @@ class Recording:
         return cls(tuple(features), customers, np.array(rows, dtype=np.float64))
 
 
-def evaluate_recording(
-    recording: Recording, clusterer: str, seed: int, panel_size: int = 2000, pace: Pace = PACE
-) -> Score:
+def evaluate_recording(recording: Recording, clusterer: str, seed: int, pace: Pace = PACE) -> Score:
     """One clusterer on a recording; nobody knows the right segments, so there is no ARI."""
     count = int(recording.customers.max()) + 1
-    run = Run(recording.features, count, clusterer, seed, panel_size)
+    run = Run(recording.features, count, clusterer, seed)
     score = Score(clusterer, seed, "recorded", personas=0)
     live, frozen = [], []
     before = run.ids.copy()
