@@ -1,6 +1,5 @@
 """Everything that learns, as one: the model in force, its challengers, the watch on drift."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,6 @@ from models.league import SHADOW_ROUNDS, League, Standing
 from models.snapshot import Snapshot
 from models.space import F64, Ints
 from models.trainer import Trainer
-
-log = logging.getLogger(__name__)
 
 _MAGIC = b"agos-learning-1\n"
 
@@ -65,8 +62,8 @@ class Learning:
         alerts, self._alerts = tuple(self._alerts), []
         return Lesson(snapshot, alerts)
 
-    def compete(self, wanted: str) -> None:
-        """One round of the challengers.
+    def compete(self, wanted: str) -> bool:
+        """One round of the challengers; whether it ended with another clusterer in force.
 
         Parameters
         ----------
@@ -76,9 +73,10 @@ class Learning:
         """
         self.league.enter(wanted)
         self.league.learn()
-        if wanted != self.trainer.clusterer and self.league.rounds(wanted) >= SHADOW_ROUNDS:
-            log.info("%s takes the place of %s", wanted, self.trainer.clusterer)
-            self.league.promote(wanted)
+        if self.league.rounds(wanted) < SHADOW_ROUNDS:
+            return False
+        self.league.promote(wanted)
+        return True
 
     def standings(self) -> list[Standing]:
         """The model in force, then the challengers by silhouette."""

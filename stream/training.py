@@ -20,7 +20,7 @@ from models.snapshot import Snapshot
 from models.trainer import Trainer
 from stream import features
 from stream.errors import ConfigurationError, OffsetError, StoreError
-from stream.events import ModelSample
+from stream.samples import Sample, read
 from stream.settings import Settings
 from stream.store.learned import League, Standing
 from stream.store.model import Learned, ModelStore, TrainerPosition
@@ -33,17 +33,6 @@ log = logging.getLogger(__name__)
 _PART = 250
 #: Share of one core that challengers may take.
 _SHADOW_SHARE = 0.02
-
-
-class _Sample(msgspec.Struct):
-    customer: str
-    at: int
-    features_version: int
-    x: list[float]
-
-
-_read = msgspec.json.Decoder(_Sample).decode
-assert set(_Sample.__struct_fields__) <= set(ModelSample.model_fields)
 
 
 class Training:
@@ -125,10 +114,13 @@ class Training:
                 lesson, league = await asyncio.to_thread(self._learn, learning, wanted)
                 state = await asyncio.to_thread(learning.to_bytes)
             except Exception:
-                # The model may fail; the counting goes on. It starts again from what is stored.
+                # The model may fail; the counting goes on. Samples taken in since the last write
+                # are passed over: read again, they might fail again.
                 log.exception("the model could not learn; it starts again from its stored state")
                 self._failures += 1
-                self._learning = await self._revive(self._stored.state)
+                revived = await self._revive(self._stored.state)
+                if self._learning is learning:
+                    self._learning = revived
                 return True
             return await self._keep(learning.trainer, lesson, league, state)
 
@@ -138,7 +130,8 @@ class Training:
         began = time.thread_time()
         if time.monotonic() < self._next_round_seconds:
             return lesson, ""
-        learning.compete(wanted)
+        if learning.compete(wanted):
+            log.info("%s is the clusterer in force now", wanted)
         spent = time.thread_time() - began
         self._next_round_seconds = time.monotonic() + spent / _SHADOW_SHARE
         return lesson, self._league(learning, wanted).to_json()
@@ -240,21 +233,21 @@ def _challengers(settings: Settings) -> list[str]:
     return names
 
 
-def _take(learning: Learning, samples: Sequence[_Sample]) -> None:
+def _take(learning: Learning, samples: Sequence[Sample]) -> None:
     if samples:
         vectors = np.array([sample.x for sample in samples])
         at_ms = np.array([sample.at for sample in samples], dtype=np.int64)
         learning.take([sample.customer for sample in samples], vectors, at_ms)
 
 
-def _samples(records: Sequence[Any]) -> list[_Sample]:
+def _samples(records: Sequence[Any]) -> list[Sample]:
     samples = []
     for record in records:
         try:
-            sample = _read(record.value or b"")
+            sample = read(record.value or b"")
         except msgspec.MsgspecError:
             log.warning("sample at offset %d cannot be read, passed over", record.offset)
             continue
-        if sample.features_version == features.VERSION and len(sample.x) == len(features.NAMES):
+        if sample.current:
             samples.append(sample)
     return samples

@@ -11,15 +11,15 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from models.evaluation import HEADER, Pace, Score, evaluate, row
+from models.evaluation import Pace, Score, evaluate, table
 from models.recording import Recording, evaluate_recording
 from models.registry import clusterers
 from stream import features
 from stream.cli.common import AsJson, UsageError, err, new_app, out, plural
 from stream.errors import AgosError
 from stream.replay.history import lines
+from stream.samples import Sample, read
 
 app = new_app()
 
@@ -34,12 +34,6 @@ class Scenario(StrEnum):
     DEATH = "death"
     SPLIT = "split"
     MARKET = "market"
-
-
-class _Sample(msgspec.Struct):
-    customer: str
-    features_version: int
-    x: list[float]
 
 
 Samples = Annotated[
@@ -77,6 +71,8 @@ def command(
     batch k-means with as many segments. Churn (live: of all; frozen: of customers without an
     update) is between looks ten ticks apart. Recorded customers have no personas, so no ARI.
     """
+    if samples is None and min(updates, after) < every:
+        raise UsageError(f"--updates and --after: at least --every ({every:,}) expected")
     drawing = _drawing() if plots is not None else None
     names, pace = _known(clusterer or ["default"]), Pace(every, 10 * every)
     scores: list[Score] = []
@@ -98,7 +94,7 @@ def command(
     if as_json:
         print(json.dumps([_record(score) for score in scores]))
         return
-    out.print(_table(scores))
+    print(table(scores))
     if written:
         out.print(f"\n{plural(len(written), 'picture')} in {escape(str(plots))}")
 
@@ -114,7 +110,7 @@ def _recording(path: Path) -> Recording:
     """Samples of the features that this version has; others are passed over and counted."""
     names, rows, passed = [], [], 0
     for sample in _samples(path):
-        if sample.features_version == features.VERSION and len(sample.x) == len(features.NAMES):
+        if sample.current:
             names.append(sample.customer)
             rows.append(sample.x)
         else:
@@ -126,23 +122,13 @@ def _recording(path: Path) -> Recording:
     return Recording.of(features.NAMES, names, rows)
 
 
-def _samples(path: Path) -> Iterator[_Sample]:
-    decoder = msgspec.json.Decoder(_Sample)
+def _samples(path: Path) -> Iterator[Sample]:
     for number, line in enumerate(lines(path), start=1):
         if line.strip():
             try:
-                yield decoder.decode(line)
+                yield read(line)
             except msgspec.MsgspecError as error:
                 raise AgosError(f"{path}:{number}: {error}") from None
-
-
-def _table(scores: list[Score]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for i, name in enumerate(HEADER):
-        table.add_column(name, justify="left" if i in (0, 2, 13) else "right")
-    for score in scores:
-        table.add_row(*row(score))
-    return table
 
 
 def _record(score: Score) -> dict[str, Any]:

@@ -68,15 +68,15 @@ def test_the_wanted_clusterer_is_promoted_after_its_shadow_run() -> None:
     taught(learning, persona, rng, 0)
     learning.tick()
     for _ in range(SHADOW_ROUNDS - 1):
-        learning.compete("river-kmeans")
+        assert not learning.compete("river-kmeans")
     assert learning.trainer.clusterer == "default"
     assert [s.name for s in learning.standings()] == ["default", "river-kmeans"]
-    learning.compete("river-kmeans")
+    assert learning.compete("river-kmeans")
     assert learning.trainer.clusterer == "river-kmeans"
     # It stays, also over a restart, while it is wanted.
     learning = Learning.from_bytes(learning.to_bytes(), ["default"])
     assert learning.trainer.clusterer == "river-kmeans"
-    learning.compete("river-kmeans")
+    assert not learning.compete("river-kmeans")
     assert learning.league.names == ["default"]
 
 

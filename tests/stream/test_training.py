@@ -410,3 +410,16 @@ async def test_a_model_that_fails_does_not_stop_the_worker(
     with LearnedReader(redis_url) as reader:
         league = reader.league()
     assert league is not None and league.failures == 1
+
+
+async def test_who_leaves_while_the_model_fails_does_not_come_back(store: ModelStore) -> None:
+    class Leaving(PanelKMeans):
+        def learn(self, Z: F64, changed: Ints) -> Partition:
+            one.leave()
+            raise ZeroDivisionError("a bug")
+
+    register("leaving", lambda features, seed: Leaving(seed))
+    one = training(store, clusterer="leaving", challengers="")
+    await one.assign(0)
+    await learned(one, samples(0))
+    assert not one.active

@@ -50,9 +50,9 @@ def test_the_table_names_every_clusterer_and_pictures_are_drawn(agos, tmp_path):
                   "river-kmeans", "--updates", "2500", "--plots", str(tmp_path / "plots"),
                   *SMALL)  # fmt: skip
     assert result.code == 0
-    lines = result.said.splitlines()
-    assert lines[0].split()[:5] == ["clusterer", "seed", "stage", "personas", "k"]
-    assert [line.split()[0] for line in lines[1:3]] == ["default", "river-kmeans"]
+    rows = [[cell.strip() for cell in line.split("|")] for line in result.said.splitlines()]
+    assert rows[0][1:6] == ["clusterer", "seed", "stage", "personas", "k"]
+    assert [row[1] for row in rows[2:4]] == ["default", "river-kmeans"]
     pictures = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert pictures == ["before.png", "scores.png"]
     assert all((tmp_path / "plots" / name).read_bytes()[1:4] == b"PNG" for name in pictures)
@@ -89,6 +89,7 @@ def test_samples_of_other_features_are_passed_over(agos, samples):
         (["/no/such/file"], "/no/such/file: No such file", 1),
         ([__file__], "test_evaluate.py:1: ", 1),
         (["--scenario", "war"], "war", 2),
+        (["--updates", "999"], "--updates and --after: at least --every (1,000) expected", 2),
     ],
 )
 def test_wrong_use_is_said(agos, arguments, words, code):
