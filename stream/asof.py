@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
+from stream.events import MAX_FUTURE_MS
 from stream.store.records import Change
 from stream.topics import partition_of
-
-#: An event may be this far ahead of the clock, and so may a change that it causes.
-AHEAD_MS = 300_000
 
 #: Customer and segment.
 Pair = tuple[str, str]
@@ -45,7 +43,7 @@ class WalkBack:
         A change is written when it is known, so never before it is true but for the few minutes
         that events may be ahead.
         """
-        return written_ms(position) + AHEAD_MS < self.at_ms
+        return written_ms(position) + MAX_FUTURE_MS < self.at_ms
 
     def left_since(self) -> dict[Pair, Change]:
         """Who was in a segment then and has left it; with the exit."""

@@ -1,6 +1,6 @@
 """What a definitions file would do to the customers as they are. Pure: nothing is changed."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -111,7 +111,8 @@ class Preview:
         #: Customers who were last evaluated under other definitions than `running`.
         self.strangers = 0
         self._size = examples
-        self._counts: dict[str, Count] = {name: Count() for name in self._ids(running)}
+        ids = [*self.definitions.segments, *(running.segments if running else ())]
+        self._counts: dict[str, Count] = {name: Count() for name in dict.fromkeys(ids)}
         self._members: dict[str, Sample] = {}
         self._entering: dict[str, Sample] = {}
         self._leaving: dict[str, Sample] = {}
@@ -153,22 +154,30 @@ class Preview:
         after = verdict.memberships
         for segment in before:
             self._count(segment).before += 1
+
+        def why(segment: str) -> str:
+            return self.definitions.why(memory, facts, now_ms, segment, after)
+
+        def why_not(segment: str) -> str:
+            return self._why_not(customer, now_ms, segment)
+
         for segment in after:
             self._counts[segment].after += 1
-            sample = self._members.setdefault(segment, Sample(self._size))
-            if sample.wants(name):
-                sample.add(name, self.definitions.why(memory, facts, now_ms, segment, after))
+            self._draw(self._members, segment, name, why)
         for segment in after.keys() - before.keys():
             self._counts[segment].enter += 1
-            sample = self._entering.setdefault(segment, Sample(self._size))
-            if sample.wants(name):
-                sample.add(name, self.definitions.why(memory, facts, now_ms, segment, after))
+            self._draw(self._entering, segment, name, why)
         for segment in before.keys() - after.keys():
             self._count(segment).leave += 1
-            sample = self._leaving.setdefault(segment, Sample(self._size))
-            if sample.wants(name):
-                sample.add(name, self._why_not(customer, now_ms, segment))
-        return [*after, *((customer.cluster,) if customer.cluster else ())]
+            self._draw(self._leaving, segment, name, why_not)
+        return [*after, *filter(None, (facts.cluster,))]
+
+    def _draw(
+        self, samples: dict[str, Sample], segment: str, name: str, why: Callable[[str], str]
+    ) -> None:
+        sample = samples.setdefault(segment, Sample(self._size))
+        if sample.wants(name):
+            sample.add(name, why(segment))
 
     def _before(self, customer: Recalled, now_ms: int) -> Mapping[str, int]:
         """Members under the running version now: what time has ended since is not the file's."""
@@ -189,11 +198,6 @@ class Preview:
 
     def _count(self, segment: str) -> Count:
         return self._counts.setdefault(segment, Count())
-
-    def _ids(self, running: Definitions | None) -> list[str]:
-        return list(
-            dict.fromkeys([*self.definitions.segments, *(running.segments if running else ())])
-        )
 
     def _fate(self, segment: str) -> Fate:
         new = self.definitions.segments.get(segment)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.analysis.facts import Fact, flattened, number_fact, trait_facts
+from stream.conditions import Facts, Ranks
 from stream.features import FEATURES, vectors
 from stream.recall import Recalled
 
@@ -55,15 +56,16 @@ class Survey:
             return
         rows = np.array([customer.row for customer in customers])
         self.features.append(vectors(rows, now_ms))
+        nobody = Ranks()
         for customer in customers:
-            self._add(customer)
+            self._add(customer, customer.facts(nobody))
 
-    def _add(self, customer: Recalled) -> None:
+    def _add(self, customer: Recalled, known: Facts) -> None:
         place = len(self.orders)
         self.events.append(int(customer.row["events"]))
         self.orders.append(int(customer.row["orders"]))
         self.spend.append(int(customer.row["spend_minor"]) / 100)
-        for name, value in flattened(customer.traits).items():
+        for name, value in flattened(dict(known.traits)).items():
             who, values = self.traits[name]
             who.append(place)
             values.append(value)
@@ -76,8 +78,8 @@ class Survey:
                 shares.append(weight / total)
         for segment in customer.memberships:
             self.segments[segment].append(place)
-        if customer.cluster is not None:
-            self.segments[customer.cluster].append(place)
+        if known.cluster is not None:
+            self.segments[known.cluster].append(place)
 
     def outcomes(self) -> dict[str, NDArray[np.float64]]:
         """Outcome → its value for each customer."""

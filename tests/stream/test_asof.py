@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.asof import AHEAD_MS, Reach, WalkBack
+from stream.asof import Reach, WalkBack
+from stream.events import MAX_FUTURE_MS
 from stream.store.records import Change
 from stream.topics import partition_of
 
@@ -67,9 +68,9 @@ def test_only_what_is_wanted_is_remembered():
 
 
 def test_passed_allows_for_changes_by_events_that_are_ahead():
-    back = WalkBack(10 * AHEAD_MS)
-    assert not back.passed(f"{9 * AHEAD_MS}-3")
-    assert back.passed(f"{9 * AHEAD_MS - 1}-3")
+    back = WalkBack(10 * MAX_FUTURE_MS)
+    assert not back.passed(f"{9 * MAX_FUTURE_MS}-3")
+    assert back.passed(f"{9 * MAX_FUTURE_MS - 1}-3")
 
 
 def test_how_far_replayed_changes_reach():
