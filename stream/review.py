@@ -43,7 +43,7 @@ class Review:
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
     async def step(self) -> bool:
-        """Look at the next few hundred customers, if a pass is under way or due.
+        """Look at the next hundred customers, if a pass is under way or due.
 
         Returns whether a pass has ended with it.
         """

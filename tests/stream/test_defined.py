@@ -1,6 +1,6 @@
 """Defined segments in the worker: written with the state, ended by time, changed by a new file."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,6 @@ OLDER = HOT_CART.replace("at_least: 18", "at_least: 40")
 def defined(text: str = HOT_CART, before: Defined | None = None) -> Defined:
     definitions = parse(text, "test.yaml")
     return Defined(definitions.after(before.definitions) if before else definitions, Ranks())
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url, decode_responses=True) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """The pipeline on a real Redis and a log of lists: exactly once in effect, whatever happens."""
 
 import asyncio
-import base64
 import json
 import time
-from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,102 +11,23 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from stream.errors import OffsetError, StoreError
-from stream.settings import Settings
-from stream.store.forget import Forgetter
-from stream.topics import DEAD_LETTERS, INTERACTIONS, MODEL_SAMPLES, PROFILES, PURCHASES
+from stream.topics import INTERACTIONS, MODEL_SAMPLES, PURCHASES
 from stream.transport import Batch
 from tests.oracle import events as oracle
 from tests.stream.fake_log import Killed, Log, Worker, names
-
-BEGIN_MS = 1_700_000_000_000
-PARTITIONS = 2
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url, decode_responses=True) as client:
-        yield client
-
-
-def url_of(redis: Redis) -> str:
-    return f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}/0"
-
-
-def settings_for(redis: Redis, **more: Any) -> Settings:
-    options = {"partitions": PARTITIONS, "currency": "USD", "rates": {"EUR": 2.0}, **more}
-    return Settings(redis=url_of(redis), **options)
-
-
-def interaction(customer: str, number: int, at_ms: int = 0, **more: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"i{number}",
-        "customer_id": customer,
-        "timestamp": at_ms or BEGIN_MS + number,
-        "name": "Product Viewed",
-        **more,
-    }
-
-
-def purchase(customer: str, number: int, total: float, at_ms: int = 0) -> dict[str, Any]:
-    return {
-        "event_id": f"p{number}",
-        "customer_id": customer,
-        "timestamp": at_ms or BEGIN_MS + number,
-        "order_id": f"o{number}",
-        "total": total,
-        "currency": "USD",
-    }
-
-
-def figures(redis: Redis) -> dict[str, tuple[int, ...]]:
-    """Customer → events, orders, spend, first and last seen."""
-    fields = ("events", "orders", "spend", "first_seen", "last_seen")
-    return {
-        key.removeprefix("agos:customer:"): tuple(int(value) for value in redis.hmget(key, *fields))
-        for key in redis.scan_iter("agos:customer:*", 1000)
-    }
-
-
-def counted(redis: Redis) -> Counter[str]:
-    """The workers' counters over all partitions."""
-    total: Counter[str] = Counter()
-    for partition in range(PARTITIONS):
-        found = redis.hgetall(f"agos:{{{partition}}}:counters")
-        total.update({name: int(value) for name, value in found.items()})
-    return total
-
-
-def wanted(log: Log) -> oracle.Expected:
-    """What the log adds up to; a record that was sent on to its partition counts once."""
-    return oracle.expected(log.everything(), int(time.time() * 1000), {"USD": 1.0, "EUR": 2.0})
-
-
-def assert_exact(redis: Redis, log: Log) -> None:
-    expected = {
-        name: (c.events, c.orders, c.spend, c.first_seen, c.last_seen)
-        for name, c in wanted(log).customers.items()
-    }
-    assert figures(redis) == expected
-
-
-def letters(log: Log) -> list[dict[str, Any]]:
-    return [json.loads(m.value or b"") for m in log.sent if m.topic == DEAD_LETTERS]
-
-
-def shop(count: int = 60) -> Log:
-    """Some customers with events of all topics, holes in the offsets."""
-    log = Log(PARTITIONS)
-    customers = [*names(0, PARTITIONS, 3), *names(1, PARTITIONS, 3)]
-    for number in range(count):
-        customer = customers[number % len(customers)]
-        if number % 5 == 0:
-            log.publish(PURCHASES, purchase(customer, number, number - 20.5), hole=number % 3)
-        elif number % 7 == 0:
-            fact = interaction(customer, number) | {"traits": {"n": number}}
-            log.publish(PROFILES, fact)
-        else:
-            log.publish(INTERACTIONS, interaction(customer, number), hole=number % 2)
-    return log
+from tests.stream.shop import (
+    BEGIN_MS,
+    PARTITIONS,
+    assert_exact,
+    counted,
+    figures,
+    interaction,
+    letters,
+    purchase,
+    settings_for,
+    shop,
+    url_of,
+)
 
 
 @pytest.mark.parametrize("most", [1, 7, 1000])
@@ -337,148 +255,6 @@ async def test_holes_in_the_log_are_no_gaps(redis: Redis) -> None:
     assert_exact(redis, log)
 
 
-async def test_a_customer_in_the_wrong_partition_is_sent_home(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    stranger, native = names(1, PARTITIONS, 1)[0], names(0, PARTITIONS, 1)[0]
-    lost = json.dumps(interaction(stranger, 1)).encode()
-    log.append(INTERACTIONS, 0, lost, b"some other key")
-    log.publish(INTERACTIONS, interaction(native, 2))
-    log.publish(INTERACTIONS, interaction(stranger, 3))
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        await worker.drain()
-        await worker.drain()
-    assert [r.value for r in log.records[INTERACTIONS, 1]][-1] == lost
-    assert log.records[INTERACTIONS, 1][-1].key == b"some other key"
-    assert {name: f[0] for name, f in figures(redis).items()} == {stranger: 2, native: 1}
-    assert counted(redis) == {"applied": 3, "misplaced": 1}
-
-
-async def test_dead_letters_are_safe_before_the_offset_moves(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    log.append(INTERACTIONS, 0, b"{", None)
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        worker.kill_at_send = True
-        with pytest.raises(Killed):
-            await worker.drain()
-    assert redis.hgetall("agos:{0}:offsets") == {}
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        worker.kill_after_send = True
-        with pytest.raises(Killed):
-            await worker.drain()
-    assert redis.hgetall("agos:{0}:offsets") == {}
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        await worker.drain()
-    assert redis.hget("agos:{0}:offsets", INTERACTIONS) == "1"
-    assert [letter["letter_id"] for letter in letters(log)] == ["interactions-0@0"] * 2
-    assert counted(redis) == {"rejected:not-json": 1}
-
-
-BAD = {
-    "not JSON": (INTERACTIONS, b"{no", "not-json"),
-    "not UTF-8": (INTERACTIONS, b'{"event_id": "\xff\xfe"}', "not-json"),
-    "NaN": (
-        INTERACTIONS,
-        json.dumps(interaction("c", 1) | {"properties": {"price": float("nan")}}).encode(),
-        "not-json",
-    ),
-    "infinite total": (PURCHASES, json.dumps(purchase("c", 1, float("inf"))).encode(), "invalid"),
-    "wrong type": (PURCHASES, json.dumps(purchase("c", 1, 1) | {"total": "1"}).encode(), "invalid"),
-    "missing field": (
-        INTERACTIONS,
-        b'{"event_id": "1", "customer_id": "c", "timestamp": 1700000000000}',
-        "missing-field",
-    ),
-    "negative quantity": (
-        PURCHASES,
-        json.dumps(purchase("c", 1, 5) | {"items": [{"quantity": -1}]}).encode(),
-        "negative-quantity",
-    ),
-    "future": (
-        INTERACTIONS,
-        json.dumps(interaction("c", 1, 4_000_000_000_000)).encode(),
-        "timestamp-in-future",
-    ),
-    "before 1990": (
-        INTERACTIONS,
-        json.dumps(interaction("c", 1, 631_151_999_999)).encode(),
-        "timestamp-too-old",
-    ),
-    "1 MB": (INTERACTIONS, b'{"x": "' + b"x" * 1_000_000 + b'"}', "too-large"),
-    "currency": (
-        PURCHASES,
-        json.dumps(purchase("c", 1, 1) | {"currency": "XXX"}).encode(),
-        "unknown-currency",
-    ),
-    "empty customer": (INTERACTIONS, json.dumps(interaction("", 1)).encode(), "invalid"),
-    "long customer": (INTERACTIONS, json.dumps(interaction("c" * 300, 1)).encode(), "invalid"),
-    "tombstone": (INTERACTIONS, None, "tombstone"),
-    "huge trait": (
-        PROFILES,
-        json.dumps(interaction("c", 1) | {"traits": {"n": 2**70}}).encode(),
-        "invalid",
-    ),
-    "half a surrogate": (
-        INTERACTIONS,
-        b'{"event_id": "1", "customer_id": "\\ud800", "timestamp": 1700000000000, "name": "x"}',
-        "not-json",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-async def test_bad_input_becomes_a_dead_letter_and_nothing_else(redis: Redis, kind: str) -> None:
-    topic, value, reason = BAD[kind]
-    log = Log(PARTITIONS)
-    good = names(1, PARTITIONS, 1)[0]
-    event = purchase(good, 7, 3.25)
-    if topic == INTERACTIONS:
-        event = interaction(good, 7)
-    elif topic == PROFILES:
-        event = interaction(good, 7) | {"traits": {"age": 3}}
-    log.append(topic, 1, value, b"key \xff")
-    log.publish(topic, event)
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        await worker.drain()
-        assert worker.pipeline.meter.rejected == 1
-    (letter,) = letters(log)
-    assert (letter["topic"], letter["partition"], letter["offset"]) == (topic, 1, 0)
-    assert letter["reason"] == reason
-    assert letter["detail"]
-    assert base64.b64decode(letter["key"]) == b"key \xff"
-    original = None if letter["value"] is None else base64.b64decode(letter["value"])
-    assert original == value
-    assert {name: f[0] for name, f in figures(redis).items()} == {good: 1}
-    assert counted(redis) == {"applied": 1, f"rejected:{reason}": 1}
-    assert redis.hget("agos:{1}:offsets", topic) == "2"
-
-
-async def test_unknown_fields_and_repeated_ids_are_no_errors(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    for _ in range(3):
-        log.publish(INTERACTIONS, interaction("c0", 1) | {"extra": [1, {"deep": None}]})
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        await worker.drain(2)
-    assert figures(redis)["c0"][0] == 1
-    assert counted(redis) == {"applied": 1, "duplicates": 2}
-    assert letters(log) == []
-
-
-async def test_a_repeated_id_with_a_newer_time_is_counted_once(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    log.publish(INTERACTIONS, interaction("c0", 1))
-    log.publish(INTERACTIONS, interaction("c0", 1, BEGIN_MS + 60_000))
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        await worker.drain(1)
-    assert figures(redis)["c0"][0] == 1
-
-
 async def test_a_write_that_failed_leaves_nothing_behind_in_memory(redis: Redis) -> None:
     log = shop()
     async with Worker(log, settings_for(redis)) as worker:
@@ -507,16 +283,6 @@ async def test_a_cancelled_write_leaves_nothing_behind_in_memory(redis: Redis) -
         await worker.pipeline.process(batch)
         await worker.drain()
     assert_exact(redis, log)
-
-
-async def test_a_late_event_moves_first_seen_everywhere(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    log.publish(INTERACTIONS, interaction("c0", 1))
-    log.publish(INTERACTIONS, interaction("c0", 2, BEGIN_MS - 5_000))
-    async with Worker(log, settings_for(redis)) as worker:
-        await worker.assign()
-        await worker.drain(1)
-    assert figures(redis)["c0"][3:] == (BEGIN_MS - 5_000, BEGIN_MS + 1)
 
 
 async def test_samples_are_sent_after_the_write(redis: Redis) -> None:
@@ -682,71 +448,6 @@ async def some_steps(worker: Worker, steps: int, most: int) -> None:
         batch = worker.fetch(places[step % len(places)], most)
         if batch is not None:
             await worker.pipeline.process(batch)
-
-
-async def test_who_is_forgotten_does_not_come_back_with_what_was_sent_before(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    maria, other = names(0, PARTITIONS, 2)
-    config = settings_for(redis)
-    log.publish(INTERACTIONS, interaction(maria, 1))
-    log.publish(PURCHASES, purchase(other, 2, 9.0))
-    async with Worker(log, config) as worker:
-        await worker.assign()
-        await worker.drain()
-        with Forgetter(config) as forgetter:
-            forgetter.forget(maria)
-        later = int(time.time() * 1000) + 1_000
-        # Of before, in the log or sent late; and of after.
-        log.publish(INTERACTIONS, interaction(maria, 3))
-        log.publish(PURCHASES, purchase(maria, 4, 5.0))
-        log.publish(INTERACTIONS, interaction(maria, 5, later))
-        log.publish(INTERACTIONS, interaction(other, 6))
-        await worker.drain()
-        assert worker.pipeline.meter.misses == 1
-    found = figures(redis)
-    assert found[maria] == (1, 0, 0, later, later)
-    assert found[other][:3] == (2, 1, 900)
-    assert counted(redis) == {"applied": 4, "forgotten": 2}
-
-
-@pytest.mark.parametrize("written_before", [True, False])
-async def test_a_replay_from_the_beginning_leaves_the_forgotten_out(
-    redis: Redis, written_before: bool
-) -> None:
-    log = Log(PARTITIONS)
-    (maria,) = names(0, PARTITIONS, 1)
-    log.publish(INTERACTIONS, interaction(maria, 1))
-    config = settings_for(redis)
-    async with Worker(log, config) as worker:
-        if written_before:
-            await worker.assign()
-            await worker.drain()
-        with Forgetter(config) as forgetter:
-            forgetter.forget(maria)
-        redis.hdel("agos:{0}:offsets", INTERACTIONS, f"{INTERACTIONS}:id")
-        await worker.assign()
-        await worker.drain()
-    assert figures(redis) == {}
-    assert not redis.exists(f"agos:state:{maria}")
-    assert counted(redis)["forgotten"] == 1
-
-
-async def test_who_is_pardoned_is_counted_again(redis: Redis) -> None:
-    log = Log(PARTITIONS)
-    (maria,) = names(0, PARTITIONS, 1)
-    config = settings_for(redis)
-    with Forgetter(config) as forgetter:
-        forgetter.forget(maria, for_ever=True)
-        log.publish(INTERACTIONS, interaction(maria, 1))
-        async with Worker(log, config) as worker:
-            await worker.assign()
-            await worker.drain()
-            assert forgetter.pardon(maria)
-            await worker.pipeline.read_forgotten()
-            log.publish(INTERACTIONS, interaction(maria, 2))
-            await worker.drain()
-    assert figures(redis)[maria][0] == 1
-    assert counted(redis) == {"applied": 1, "forgotten": 1}
 
 
 async def test_a_partition_that_goes_while_another_is_looked_at_is_counted_once(

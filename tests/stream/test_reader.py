@@ -37,12 +37,6 @@ FEW = {"events": "1", "last_seen": "5", "version": "1", "confidence": "0.00", "s
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url, decode_responses=True) as client:
-        yield client
-
-
-@pytest.fixture
 def reader(redis_url: str) -> Iterator[Reader]:
     with Reader(redis_url) as opened:
         yield opened

@@ -1,6 +1,6 @@
 """Clusters in the write of an event, and second looks at customers without one."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,6 @@ def model(version: int, frugal: int, generous: int, border: float = 2.0) -> Snap
         trained_on=100,
         logged=(False,) * len(NAMES),
     )
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url, decode_responses=True) as client:
-        yield client
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from kafka.partitioner.default import murmur2
 
 from stream.topics import EVENT_TOPICS, partition_of, partitions_of
 
+KEYS = st.lists(st.binary(max_size=70))
+
 
 def of_kafka(key: bytes, partitions: int) -> int:
     """Kafka's DefaultPartitioner, by kafka-python's murmur2."""
@@ -14,7 +16,10 @@ def of_kafka(key: bytes, partitions: int) -> int:
 
 
 @settings(deadline=None)
-@given(st.lists(st.binary(max_size=70)), st.integers(1, 4096))
+@given(
+    st.lists(st.binary(max_size=70)) | st.lists(st.binary(max_size=70), min_size=17),
+    st.integers(1, 4096),
+)
 def test_partitions_are_kafkas(keys: list[bytes], partitions: int) -> None:
     expected = [of_kafka(key, partitions) for key in keys]
     assert partitions_of(keys, partitions).tolist() == expected
@@ -40,9 +45,10 @@ def test_partition_of_one_customer_is_kafkas_for_its_name_in_utf8(
         (b"abc", 479470107),
     ],
 )
-def test_hashes_of_kafkas_own_test(key: bytes, murmur: int) -> None:
+@pytest.mark.parametrize("count", [1, 100])
+def test_hashes_of_kafkas_own_test(key: bytes, murmur: int, count: int) -> None:
     most = 2**31 - 1
-    assert partitions_of([key], most).tolist() == [(murmur & 0x7FFFFFFF) % most]
+    assert partitions_of([key] * count, most).tolist() == [(murmur & 0x7FFFFFFF) % most] * count
 
 
 def test_no_keys_have_no_partitions() -> None:
