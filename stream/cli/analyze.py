@@ -77,11 +77,9 @@ def _drawing() -> Any:
 
 
 def _survey(settings: Settings) -> Survey:
-    survey, clock = Survey(), Clock(settings)
+    survey = Survey()
     with StateScan(settings) as scan:
-        if clock.follows_events:
-            for batch in scanned(scan, "newest events"):
-                clock.see(batch)
+        clock = Clock(settings, scan)
         for batch in scanned(scan, "customers"):
             for now_ms, customers in clock.split(batch):
                 survey.add(customers, now_ms)

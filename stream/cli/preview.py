@@ -66,11 +66,8 @@ def _refuse_unknown(
 
 
 def _preview(settings: Settings, found: Preview) -> Preview:
-    clock = Clock(settings)
     with StateScan(settings) as scan:
-        if clock.follows_events:
-            for batch in scanned(scan, "newest events"):
-                clock.see(batch)
+        clock = Clock(settings, scan)
         if found.ranked:
             for batch in scanned(scan, "percentiles"):
                 for now_ms, customers in clock.split(batch):

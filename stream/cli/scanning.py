@@ -16,23 +16,31 @@ from stream.topics import partition_of
 class Clock:
     """What `now` is for a customer: the wall clock, or the newest event of its partition."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scan: StateScan) -> None:
         self._partitions = settings.partitions
-        self.follows_events = settings.clock == "events"
-        self.at_ms = time.time_ns() // 1_000_000
+        self._follows_events = settings.clock == "events"
+        self._wall_ms = time.time_ns() // 1_000_000
         self._newest_ms: dict[int, int] = defaultdict(int)
+        if self._follows_events:
+            for batch in scanned(scan, "newest events"):
+                self._see(batch)
 
-    def see(self, customers: list[Recalled]) -> None:
-        """Note their newest events; see all before the first `split`."""
+    def _see(self, customers: list[Recalled]) -> None:
         for customer in customers:
             partition = partition_of(customer.customer_id, self._partitions)
             last_ms = int(customer.row["last_seen_ms"])
             self._newest_ms[partition] = max(self._newest_ms[partition], last_ms)
 
+    def now_ms(self, customer_id: str) -> int:
+        """The customer's moment."""
+        if not self._follows_events:
+            return self._wall_ms
+        return self._newest_ms[partition_of(customer_id, self._partitions)]
+
     def split(self, customers: list[Recalled]) -> Iterator[tuple[int, list[Recalled]]]:
         """Moments, and the customers whose moment it is."""
-        if not self.follows_events:
-            yield self.at_ms, customers
+        if not self._follows_events:
+            yield self._wall_ms, customers
             return
         parts: dict[int, list[Recalled]] = defaultdict(list)
         for customer in customers:

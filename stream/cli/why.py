@@ -1,17 +1,18 @@
 """`agos why`."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stream.cli.common import Redis, UsageError, new_app, settings_of
+from stream.cli.scanning import Clock
 from stream.definitions import read_definitions
 from stream.errors import AgosError
 from stream.recall import recall
 from stream.store.ranks import stored_ranks
 from stream.store.reader import Reader
+from stream.store.scan import StateScan
 
 app = new_app()
 
@@ -43,5 +44,6 @@ def why(
         raise AgosError(f"customer {customer_id!r} is unknown: no event of it was applied")
     (known,) = recall([customer_id], [stored])
     facts = known.facts(stored_ranks(settings))
-    now_ms = time.time_ns() // 1_000_000
+    with StateScan(settings) as scan:
+        now_ms = Clock(settings, scan).now_ms(customer_id)
     print(definitions.why(known.memory, facts, now_ms, segment, known.memberships))
