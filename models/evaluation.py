@@ -238,14 +238,15 @@ HEADER = (
 
 
 def row(score: Score) -> tuple[str, ...]:
-    """The cells under `HEADER`."""
+    """The cells under `HEADER`, a dash for what could not be measured."""
     changes = ", ".join(f"{c.kind} {c.segment}" for c in score.changes)
+    indices = (score.ari, score.ari_stateless, score.ari_batch)
     return (
-        score.name, str(score.seed), score.stage, str(score.personas),
+        score.name, str(score.seed), score.stage, str(score.personas or "-"),
         f"{score.k}" if score.natural else f"({score.k})",
-        f"{score.ari:.3f}", f"{score.ari_stateless:.3f}", f"{score.ari_batch:.3f}",
-        f"{score.inertia:.4f}", f"{100 * score.live_churn:.2f}",
-        f"{100 * score.frozen_churn:.3f}", str(score.found_after or "-"),
+        *(f"{index:.3f}" if score.personas else "-" for index in indices),
+        f"{score.inertia:.4f}", f"{100 * score.live_churn:.2f}" if score.curve else "-",
+        f"{100 * score.frozen_churn:.3f}" if score.curve else "-", str(score.found_after or "-"),
         {None: "-", True: "yes", False: "no"}[score.kept], changes or "-",
         f"{score.tick_ms:.0f}/{score.slowest_ms:.0f}", f"{score.assign_us:.2f}",
     )  # fmt: skip

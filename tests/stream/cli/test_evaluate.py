@@ -68,6 +68,16 @@ def test_recorded_samples_are_judged_without_personas(agos, samples):
     assert [point["updates"] for point in score["curve"]] == [800, 1600]
 
 
+def test_what_a_recording_cannot_tell_is_no_figure(agos, samples):
+    # 1,600 samples end before the first look, after ten ticks of 400.
+    header, _, row = agos("evaluate", str(samples), "--every", "400").said.splitlines()
+    names, cells = ([cell.strip() for cell in line.split("|")][1:-1] for line in (header, row))
+    said = dict(zip(names, cells, strict=True))
+    for name in ("personas", "ARI", "stateless", "batch", "live %", "frozen %", "found after"):
+        assert said[name] == "-", name
+    assert float(said["inertia"]) >= 1.0
+
+
 def test_samples_of_other_features_are_passed_over(agos, samples):
     text = samples.read_text()
     other = {"customer": "x", "at": 1, "features_version": VERSION + 1, "x": [1.0] * len(NAMES)}
