@@ -36,6 +36,8 @@ NOOP = Path(__file__).with_name("noop.py")
 #: Events and customers that a first model is learned from.
 _LESSON, PUPILS = 20_000, 4_000
 _LESSON_SECONDS = 120.0
+#: Added to the seed of the measurement: the lesson is of other events.
+_TEACHER = 500
 #: Workers look for a newer model once a second.
 _TAKEN_UP_SECONDS = 2.0
 
@@ -160,7 +162,7 @@ def teach(settings: Settings, client: redis.Redis, seed: int) -> int:
     Without a model customers are not compared with centroids, and in no segment: cheaper than
     what a worker does on any other day.
     """
-    fill(settings, _LESSON, PUPILS, seed)
+    fill(settings, _LESSON, PUPILS, seed + _TEACHER)
     with worker(settings) as process:
         drain(client, process, settings.partitions, _LESSON)
         deadline = time.monotonic() + _LESSON_SECONDS

@@ -15,8 +15,6 @@ from stream.settings import Settings
 from stream.store import keys
 
 _FILL_SECONDS = 1_800.0
-#: Added to the seed of the events that a first model is learned from.
-_TEACHER = 500
 _SAMPLED = 2_000
 
 
@@ -52,7 +50,7 @@ def grown(customers: int, per_customer: int, seed: int, on: str) -> Iterator[Gro
     with ground(on) as (settings, client):
         there = Grown(settings, client, customers, seed)
         there.empty_bytes = used(client)
-        taught = teach(settings, client, _TEACHER + seed)
+        taught = teach(settings, client, seed)
         total = per_customer * customers
         # The worker follows the load: a history of millions need not wait to be complete.
         arguments = (settings, total, customers, seed)

@@ -14,11 +14,13 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
 from scripts.benches.ground import ROOT, ground, worker
+from scripts.benches.quantiles import quantiles
 from stream.store import keys
 from stream.topics import INTERACTIONS, partition_of
 
 _ROUND_TRIP = "round-trip"
 _PAUSE_SECONDS = 0.02
+_SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 _WARM_SECONDS = 30.0
 #: How often Redis is asked; half of it is in the figures on average.
 _POLL_SECONDS = 0.002
@@ -47,17 +49,14 @@ def latency(
     return {
         "broker": on,
         "events_per_second": round(sent / lasting),
-        "to_redis_ms": _quantiles(ours),
-        "bare_round_trip_ms": _quantiles(bare),
+        "to_redis_ms": _figures(ours),
+        "bare_round_trip_ms": _figures(bare),
         "ratio_p50": round(statistics.median(ours) / statistics.median(bare), 2),
     }
 
 
-def _quantiles(took: list[float]) -> dict[str, float]:
-    took = sorted(took)
-    share = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-    figures = {name: round(took[int(len(took) * at)], 2) for name, at in share.items()}
-    return figures | {"samples": len(took)}
+def _figures(took: list[float]) -> dict[str, float]:
+    return quantiles(took, _SHARES) | {"samples": len(took)}
 
 
 async def _measure(settings: Any, seconds: float) -> tuple[list[float], list[float]]:

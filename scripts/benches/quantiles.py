@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 _SHARES: Mapping[str, float] = {"p50": 0.5, "p99": 0.99}
 
 
@@ -11,14 +13,5 @@ def quantiles(
     """Nearest-rank quantiles: the smallest value that so large a share does not exceed."""
     if not took:
         raise ValueError("nothing was timed, expected at least one value")
-    ordered = sorted(took)
-    last = len(ordered) - 1
-    # Rounded so that 0.1 * 30 is 3 and not a little more.
-    ranks = {
-        name: max(0, _ceil(round(share * len(ordered), 9)) - 1) for name, share in shares.items()
-    }
-    return {name: round(ordered[min(rank, last)], digits) for name, rank in ranks.items()}
-
-
-def _ceil(value: float) -> int:
-    return -int(-value // 1)
+    found = np.quantile(took, list(shares.values()), method="inverted_cdf")
+    return {name: round(float(value), digits) for name, value in zip(shares, found, strict=True)}

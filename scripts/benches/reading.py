@@ -25,7 +25,7 @@ def reading(customers: int, seed: int, samples: int, on: str) -> dict[str, Any]:
     """
     draw = random.Random(seed)
     with ground(on) as (settings, client):
-        taught = teach(settings, client, seed + 1)
+        taught = teach(settings, client, seed)
         fill(settings, 5 * customers, customers, seed)
         with worker(settings) as process:
             drain(client, process, settings.partitions, taught + 5 * customers, taught)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import redis
+
 from scripts.benches.ground import ROOT, applied, end, environment
 from scripts.benches.grown import Grown
-from scripts.benches.scale import writers
 from stream.settings import Settings
+from stream.store import keys
 
 #: How often Redis is asked; up to so much is in the figures.
 _POLL_SECONDS = 0.002
@@ -70,7 +72,7 @@ def judged(
 
 def _join(there: Grown) -> dict[str, Any]:
     client, count = there.client, there.settings.partitions
-    before = {name for name, _ in writers(client, count).values()}
+    before = {name for name, _ in _writers(client, count).values()}
     old: dict[int, float] = {}
     new: dict[int, float] = {}
     seen: dict[int, tuple[str, str]] = {}
@@ -79,7 +81,7 @@ def _join(there: Grown) -> dict[str, Any]:
         given: Assignment | None = None
         while time.monotonic() < deadline:
             given = _latest(second) or given
-            now, positions = time.time(), writers(client, count)
+            now, positions = time.time(), _writers(client, count)
             for partition, position in positions.items():
                 if position == seen.get(partition):
                     continue
@@ -91,6 +93,16 @@ def _join(there: Grown) -> dict[str, Any]:
                 return judged(given["at"], given["partitions"], old, new)
             time.sleep(_POLL_SECONDS)
     raise TimeoutError(f"the second worker had no batch of each partition in {_JOIN_SECONDS:.0f} s")
+
+
+def _writers(client: redis.Redis, partitions: int) -> dict[int, tuple[str, str]]:
+    """Partition → worker and serial number of its last write, where there was one."""
+    pipe = client.pipeline(transaction=False)
+    for partition in range(partitions):
+        pipe.hget(keys.offsets(partition), "writer")
+    tokens: list[Any] = pipe.execute()
+    parts = {p: t.decode().partition(":") for p, t in enumerate(tokens) if t}
+    return {p: (worker, serial) for p, (worker, _, serial) in parts.items()}
 
 
 Watched = tuple[subprocess.Popen[str], "queue.Queue[Assignment]"]

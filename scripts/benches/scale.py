@@ -15,7 +15,6 @@ from stream.store import keys
 
 _LIMIT_SECONDS = 300.0
 _JOIN_SECONDS = 60.0
-_TEACHER = 500
 #: Until so much is done everybody has work; afterwards one may wait for the other.
 _SHARE = 0.8
 
@@ -49,7 +48,7 @@ def _run(workers: int, events: int, customers: int, seed: int, on: str) -> dict[
     are worked off, so that nobody joins in the middle and nobody waits for the load."""
     ready = list(backlog(events, customers, seed))
     with ground(on) as (settings, client), ExitStack() as stack:
-        before = teach(settings, client, seed + _TEACHER)
+        before = teach(settings, client, seed)
         crew = [stack.enter_context(worker(settings)) for _ in range(workers)]
         _await_shares(client, workers, settings.partitions)
         pids = [process.pid for process in crew]
@@ -101,13 +100,3 @@ def _watch(client: redis.Redis, partitions: int, before: int, total: int) -> lis
             return samples
         time.sleep(0.02)
     raise TimeoutError(f"not all of {total} events were applied in {_LIMIT_SECONDS:.0f} s")
-
-
-def writers(client: redis.Redis, partitions: int) -> dict[int, tuple[str, str]]:
-    """Partition → worker and serial number of its last write, where there was one."""
-    pipe = client.pipeline(transaction=False)
-    for partition in range(partitions):
-        pipe.hget(keys.offsets(partition), "writer")
-    tokens: list[Any] = pipe.execute()
-    parts = {p: t.decode().partition(":") for p, t in enumerate(tokens) if t}
-    return {p: (worker, serial) for p, (worker, _, serial) in parts.items()}

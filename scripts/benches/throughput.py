@@ -9,8 +9,6 @@ from scripts.benches.costs import changes_since, last_change
 from scripts.benches.ground import drain, fill, ground, teach, worker
 
 WORKER = "Agos worker"
-#: Added to the seed of the events that a first model is learned from.
-_TEACHER = 500
 
 
 def throughput(
@@ -27,7 +25,7 @@ def throughput(
     changes: list[float] = []
     for run in range(repeats):
         with ground(on) as (settings, client):
-            before = teach(settings, client, seed + run + _TEACHER)
+            before = teach(settings, client, seed + run)
             fill(settings, events, customers, seed + run)
             total = before + events
             for name in rotated(list(rates), seed + run):
