@@ -38,16 +38,14 @@ class Audience:
     def add(self, keeper: Keeper, name: str) -> None:
         """Let a keeper listen to events of this name."""
         wanted = [s for s in keeper.selections if {name, ANY_EVENT} & {*s.names}]
-        takes = None
-        if not isinstance(keeper, Chain) and len(wanted[0].where) > 0:
-            takes = wanted[0].takes
         indexed = _indexed(wanted)
+        # A chain tests by itself which of its steps an event is.
+        untested = 0 if isinstance(keeper, Chain) else len(wanted[0].where) - bool(indexed)
+        takes = wanted[0].takes if untested else None
         if indexed is None:
             self.plain.append((keeper.key, keeper.fold, takes))
             return
         property_name, texts = indexed
-        if len(wanted[0].where) == 1:
-            takes = None
         buckets = self.by_text.setdefault(property_name, {})
         for text in texts:
             buckets.setdefault(text, []).append((keeper.key, keeper.fold, takes))
