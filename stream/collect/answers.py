@@ -66,8 +66,6 @@ async def answer(send: Any, status: int, body: bytes = b"", headers: Iterable[He
 
 async def refuse(send: Any, refusal: Refusal, headers: Iterable[Header] = ()) -> None:
     """Answer with the refusal's status, code and message."""
-    more = list(headers)
-    if refusal.retry_after_seconds is not None:
-        more.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
-    body = json.dumps({"code": refusal.code, "message": refusal.message}).encode()
-    await answer(send, refusal.status, body, more)
+    own = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
+    body = json.dumps(refusal.content).encode()
+    await answer(send, refusal.status, body, [*headers, *own])

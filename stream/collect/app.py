@@ -22,9 +22,10 @@ from stream.collect.keyring import Keyring
 from stream.collect.lookup import lookup_routes
 from stream.collect.mapping import Mapper
 from stream.collect.producing import started
+from stream.collect.refusal import Refusal, invalid, later
 from stream.collect.service import service_routes
 from stream.collect.tracking import Tracking, kind_of
-from stream.errors import AgosError, ConfigurationError
+from stream.errors import AgosError, ConfigurationError, StoreError
 from stream.settings import Settings
 from stream.store.forget import ForgottenCustomers
 from stream.store.seen import SeenEvents
@@ -41,11 +42,7 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 class Collector:
-    """Tracking at once, everything else through FastAPI.
-
-    FastAPI's own layers cost more than all of the collector's work on one event, so requests
-    that websites send do not pass through them.
-    """
+    """Tracking at once, everything else through FastAPI and its layers."""
 
     def __init__(self, tracking: Tracking, app: FastAPI) -> None:
         self.tracking = tracking
@@ -87,7 +84,7 @@ def collector(
                 seen, forgotten = SeenEvents(settings), ForgottenCustomers(settings)
                 stack.push_async_callback(seen.close)
                 stack.push_async_callback(forgotten.close)
-                await forgotten.refresh()
+                await _take_up_marks(forgotten)
             gate = Gate(producer, settings.partitions, seen)
             stack.push_async_callback(gate.close)
             watching = asyncio.create_task(_watch(keyring, forgotten))
@@ -103,6 +100,8 @@ def collector(
     )
     app.add_exception_handler(StarletteHTTPException, _plain_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(StoreError, _refused)
     app.router.routes.extend(browser_routes(keyring))
     app.include_router(service_routes(tracking))
     app.include_router(lookup_routes(settings, keyring))
@@ -121,9 +120,9 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(
         level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for noisy in ("kafka", "aiokafka", "uvicorn"):
-        # What Kafka's clients have to say comes back as errors, and is told in our own words.
-        logging.getLogger(noisy).setLevel("WARNING" if noisy == "uvicorn" else "CRITICAL")
+    # What Kafka's clients have to say comes back as errors, and is told in our own words.
+    for name, level in {"kafka": "CRITICAL", "aiokafka": "CRITICAL", "uvicorn": "WARNING"}.items():
+        logging.getLogger(name).setLevel(level)
     host, port = address(settings.collector)
     app = collector(settings)
     admin.check(settings)
@@ -148,30 +147,39 @@ def address(text: str) -> tuple[str, int]:
 
 
 def _config(app: Collector, host: str, port: int) -> uvicorn.Config:
-    options: dict[str, Any] = {
-        "access_log": False,
-        "proxy_headers": False,
-        "server_header": False,
-        "date_header": False,
-        "log_config": None,
-        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
-        "timeout_graceful_shutdown": _GRACE_SECONDS,
-    }
-    return uvicorn.Config(app, host=host, port=port, **options)
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        log_config=None,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, StarletteHTTPException) else 500
     phrase = http.HTTPStatus(status).phrase
-    content = {"code": phrase.lower().replace(" ", "_"), "message": phrase}
-    return JSONResponse(content, status)
+    return _answer(Refusal(status, phrase.lower().replace(" ", "_"), phrase))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
     """Which parameter, but not what it was: FastAPI's own answer repeats it."""
     first: dict[str, Any] = error.errors()[0] if isinstance(error, RequestValidationError) else {}
     where = ".".join(str(part) for part in first.get("loc", ())[:2])
-    return JSONResponse({"code": "invalid_request", "message": f"{where}: not as expected"}, 400)
+    return _answer(invalid(f"{where}: not as expected"))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return _answer(error if isinstance(error, Refusal) else later("Redis does not answer"))
+
+
+def _answer(refusal: Refusal) -> Response:
+    return JSONResponse(refusal.content, refusal.status, refusal.headers)
 
 
 class _Server(uvicorn.Server):
@@ -192,12 +200,17 @@ async def _stop(producer: Any) -> None:
         log.warning("Kafka did not take everything; nobody was told that it has it")
 
 
+async def _take_up_marks(forgotten: ForgottenCustomers) -> None:
+    if not await forgotten.refresh():
+        log.warning("Redis does not say who was forgotten (the marks read before stay in force)")
+
+
 async def _watch(keyring: Keyring, forgotten: ForgottenCustomers | None) -> None:
     """Take up changes of the keys file, and who was forgotten."""
     while True:
         await asyncio.sleep(_REFRESH_SECONDS)
         if forgotten is not None:
-            await forgotten.refresh()
+            await _take_up_marks(forgotten)
         try:
             if await asyncio.to_thread(keyring.refresh):
                 log.info("the write keys were taken up again")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 from starlette.requests import Request
@@ -9,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stream.collect.answers import cors, preflight
-from stream.collect.keyring import Keyring, now
+from stream.collect.keyring import Keyring
 from stream.collect.refusal import Refusal
 from stream.collect.tracking import key_of
 
@@ -39,10 +40,9 @@ def _answer(request: Request, keyring: Keyring, key: str | None, build: Any) -> 
         return _response(204, None, preflight(request.scope, allowed))
     headers = cors(request.scope, allowed)
     try:
-        source = keyring.find(key, now())
+        source = keyring.find(key, time.time())
     except Refusal as refusal:
-        shown = {"code": refusal.code, "message": refusal.message}
-        return _response(refusal.status, shown, headers)
+        return _response(refusal.status, refusal.content, headers)
     return _response(200, build(request, key, source.name), headers)
 
 

@@ -5,7 +5,6 @@ Kept are SHA-256 digests only; a key of 128 random bits (`new_key`) cannot be fo
 
 import hashlib
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -81,6 +80,18 @@ class Source:
             seconds = int(missing / rate) + 1
             raise Refusal(429, "rate_limited", "this write key sends too many events", seconds)
         self._tokens -= events
+
+    def permit_origin(self, origin: bytes | None) -> None:
+        """Raise Refusal 403 if a browser sends from a website that is not allowed.
+
+        Without their headers browsers keep answers from a page, but have sent the events by then.
+        """
+        if self.origins is None or origin is None:
+            return
+        if origin.decode("latin-1") not in self.origins:
+            raise Refusal(
+                403, "origin_not_allowed", "this write key may not be used from this website"
+            )
 
     def permit(self, names: Sequence[str]) -> None:
         """Raise Refusal 403 if one of the names is not allowed."""
@@ -200,8 +211,3 @@ def _source(line: SourceLine) -> Source:
         frozenset(line.origins) if line.origins is not None else None,
         frozenset(line.consent),
     )
-
-
-def now() -> float:
-    """Epoch seconds."""
-    return time.time()

@@ -3,21 +3,16 @@
 They need a token of the keys file's `admin`, never a write key: write keys are public.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Depends, Path
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
 from stream.collect.keyring import Keyring
 from stream.collect.mapping import MAX_ID
 from stream.collect.portrait import kept_in_redis
-from stream.collect.refusal import Refusal, later
-from stream.errors import StoreError
+from stream.collect.refusal import Refusal
 from stream.settings import Settings
 from stream.store.forget import Forgetter
 from stream.store.reader import Reader
@@ -25,23 +20,6 @@ from stream.store.reader import Reader
 _TIMEOUT_SECONDS = 2.0
 CustomerId = Annotated[str, Path(min_length=1, max_length=MAX_ID)]
 _bearer = HTTPBearer(auto_error=False, description="token of the keys file's `admin`")
-
-
-class _Answering(APIRoute):
-    """Refusals and a Redis that is away become answers of the form that all errors have."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        handle = super().get_route_handler()
-
-        async def answering(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Refusal as refusal:
-                return _refused(refusal)
-            except StoreError:
-                return _refused(later("Redis does not answer"))
-
-        return answering
 
 
 def lookup_routes(settings: Settings, keyring: Keyring) -> APIRouter:
@@ -53,9 +31,7 @@ def lookup_routes(settings: Settings, keyring: Keyring) -> APIRouter:
         if given is None or not keyring.is_admin(given.credentials):
             raise Refusal(401, "unauthorized", "the token is missing or not valid")
 
-    routes = APIRouter(
-        prefix="/v1", tags=["look-up"], route_class=_Answering, dependencies=[Depends(admin)]
-    )
+    routes = APIRouter(prefix="/v1", tags=["look-up"], dependencies=[Depends(admin)])
 
     @routes.get("/customers/{customer_id:path}/export")
     def export(customer_id: CustomerId) -> dict[str, Any]:
@@ -72,14 +48,10 @@ def lookup_routes(settings: Settings, keyring: Keyring) -> APIRouter:
             return {**asdict(found), "since": reader.since(customer_id, found.segments)}
 
     @routes.delete("/customers/{customer_id:path}")
-    async def forget(customer_id: CustomerId, opt_out: bool = False) -> dict[str, int]:
+    def forget(customer_id: CustomerId, opt_out: bool = False) -> dict[str, int]:
         """Forget the customer: see `agos forget`."""
-
-        def done() -> dict[str, int]:
-            with Forgetter(settings) as forgetter:
-                return asdict(forgetter.forget(customer_id, for_ever=opt_out))
-
-        return await run_in_threadpool(done)
+        with Forgetter(settings) as forgetter:
+            return asdict(forgetter.forget(customer_id, for_ever=opt_out))
 
     @routes.get("/segments")
     def segments() -> list[dict[str, Any]]:
@@ -88,11 +60,3 @@ def lookup_routes(settings: Settings, keyring: Keyring) -> APIRouter:
             return [asdict(segment) for segment in reader.segment_list()]
 
     return routes
-
-
-def _refused(refusal: Refusal) -> JSONResponse:
-    headers = {}
-    if refusal.retry_after_seconds is not None:
-        headers["retry-after"] = str(refusal.retry_after_seconds)
-    content = {"code": refusal.code, "message": refusal.message}
-    return JSONResponse(content, refusal.status, headers)

@@ -18,6 +18,17 @@ class Refusal(AgosError):
         self.message = message
         self.retry_after_seconds = retry_after_seconds
 
+    @property
+    def content(self) -> dict[str, str]:
+        """What is answered as JSON."""
+        return {"code": self.code, "message": self.message}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer."""
+        seconds = self.retry_after_seconds
+        return {} if seconds is None else {"retry-after": str(seconds)}
+
 
 def invalid(message: str) -> Refusal:
     """400: the same request will never be taken."""
