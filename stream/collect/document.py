@@ -35,7 +35,7 @@ _REQUIRED: Mapping[str, list[str]] = {
 _REFUSALS = {
     "400": "not as it must be",
     "401": "write key missing or not valid",
-    "403": "event not allowed for this key",
+    "403": "event or website not allowed for this key",
     "405": "not POST",
     "408": "body too slow",
     "413": "too large",
@@ -138,14 +138,15 @@ def _operation(path: str, kind: str) -> dict[str, Any]:
     if kind == CLOUDEVENTS:
         one = {"$ref": "#/components/schemas/Cloudevent"}
         schema = {"anyOf": [one, {"type": "array", "items": one}]}
-    size = MAX_BODY_BYTES if kind == BATCH else MAX_EVENT_BYTES
+    size = MAX_BODY_BYTES if kind in (BATCH, CLOUDEVENTS) else MAX_EVENT_BYTES
+    standard = "CloudEvents 1.0" if kind == CLOUDEVENTS else "Segment's HTTP tracking API"
     refusals = {
         status: {"description": text, "content": _json({"$ref": "#/components/schemas/Refusal"})}
         for status, text in _REFUSALS.items()
     }
     operation: dict[str, Any] = {
         "tags": ["tracking"],
-        "summary": f"{kind}, as in Segment's HTTP tracking API",
+        "summary": f"{kind}, as in {standard}",
         "description": f"JSON of at most {size} bytes whatever the Content-Type; may be gzip.",
         "operationId": "post" + path.replace("/", "_"),
         "requestBody": {"required": True, "content": _json(schema)},

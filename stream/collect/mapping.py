@@ -94,7 +94,8 @@ class Mapper:
         record |= {"type": call.type, "source": source}
         if named is not msgspec.UNSET:
             record["anonymous_id"] = named
-        name = call.event or ""
+        # Only a track has a name; whatever `event` says elsewhere must not pass a key's list.
+        name = (call.event or "") if call.type == "track" else ""
         return Record(topic, key, _encode(record), identity, name, customer_id, at_ms)
 
     def _fields(

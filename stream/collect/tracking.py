@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 
 from stream.collect.answers import SUCCESS, answer, cors, header, preflight, refuse
@@ -19,21 +19,12 @@ from stream.collect.gate import Gate
 from stream.collect.keyring import Keyring, Source
 from stream.collect.mapping import Mapper, Record
 from stream.collect.refusal import Refusal, later
+from stream.store.forget import ForgottenCustomers
 
 log = logging.getLogger(__name__)
 
 _BASIC = b"basic "
 _INTERNAL = Refusal(500, "internal", "an error of the collector; the events were not taken")
-
-
-class Unwanted(Protocol):
-    """Customers that were forgotten."""
-
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-
-    def wants(self, customer_id: str, at_ms: int) -> bool:
-        """Whether an event of that time is to be kept."""
 
 
 class Tracking:
@@ -45,7 +36,7 @@ class Tracking:
         #: Set while the collector runs.
         self.gate: Gate | None = None
         #: Set while the collector runs with a Redis.
-        self.forgotten: Unwanted | None = None
+        self.forgotten: ForgottenCustomers | None = None
         self.counts: Counter[str] = Counter()
 
     @property
@@ -91,6 +82,7 @@ class Tracking:
             request = read_request(kind, body)
         if source is None:
             source = self._keyring.find(request.write_key, received_ms / 1000)
+        source.permit_origin(header(scope, b"origin"))
         records = self._records(request.calls, request.sent_ms, received_ms, source)
         if records:
             await gate.put(records)

@@ -236,6 +236,13 @@ async def test_a_key_with_origins_is_for_these_websites(tmp_path: Path):
         for origin, permitted in (("https://shop.example", True), ("https://other.example", False)):
             answer = await site.send("/v1/t", TRACK, {**AUTHORIZED, "origin": origin})
             assert ("access-control-allow-origin" in answer.headers) == permitted
+            assert (answer.status == 200) == permitted
+        assert answer.json["code"] == "origin_not_allowed"
+        # Not every request of a page needs a preflight.
+        headers = {"origin": "https://other.example", "content-type": "text/plain"}
+        answer = await site.send("/v1/t", {**TRACK, "messageId": "2", "writeKey": KEY}, headers)
+        assert answer.status == 403
+        assert len(site.kafka.records) == 1
 
 
 async def test_a_key_with_a_list_of_events_may_send_no_other(tmp_path: Path):
@@ -243,6 +250,8 @@ async def test_a_key_with_a_list_of_events_may_send_no_other(tmp_path: Path):
         assert (await site.send("/v1/track", TRACK)).status == 200
         answer = await site.send("/v1/track", {**TRACK, "event": "Order Completed"})
         assert (answer.status, answer.json["code"]) == (403, "event_not_allowed")
+        # An `event` where it means nothing is no way round the list.
+        assert (await site.send("/v1/identify", TRACK)).status == 403
         ((_, event),) = site.kafka.events()
         assert event["source"] == "web"
 
