@@ -6,6 +6,7 @@ name. `data` are the properties, or the traits where the type's last part is `id
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -30,6 +31,7 @@ class _CloudEvent(msgspec.Struct, gc=False):
 
 _read_one = msgspec.json.Decoder(_CloudEvent).decode
 _read_many = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read_data = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def read_cloudevents(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Request:
@@ -44,7 +46,7 @@ def read_cloudevents(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Req
     if attributes:
         _check_size(body, "the event")
         return Request([_call(_binary(attributes, body))], None, None)
-    if not body.lstrip()[:1] == b"[":
+    if body.lstrip()[:1] != b"[":
         _check_size(body, "the event")
         return Request([_call(decoded(_read_one, body))], None, None)
     raws: list[msgspec.Raw] = decoded(_read_many, body)
@@ -67,8 +69,9 @@ def _check_size(event: bytes | memoryview, what: str) -> None:
 
 
 def _attributes(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Source: CloudEvents' HTTP binding 1.0.2, section 3.1.3 (values are percent-encoded)."""
     return {
-        name.removeprefix(_PREFIX).decode("latin-1"): value.decode("latin-1")
+        name.removeprefix(_PREFIX).decode("latin-1"): unquote(value.decode("latin-1"))
         for name, value in headers
         if name.startswith(_PREFIX)
     }
@@ -80,7 +83,8 @@ def _binary(attributes: dict[str, str], body: bytes) -> _CloudEvent:
         event = msgspec.convert(known, _CloudEvent)
     except msgspec.ValidationError:
         raise invalid("expected ce-specversion, ce-id, ce-source and ce-type") from None
-    event.data = decoded(msgspec.json.Decoder(msgspec.Raw).decode, body)
+    if body:
+        event.data = decoded(_read_data, body)
     return event
 
 

@@ -1,8 +1,9 @@
 """What becomes of each call; expected records worked out by hand from the specs."""
 
+import json
+import time
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,12 +226,12 @@ def test_the_clock_of_the_device_does_not_matter(at_ms: int, off_ms: int, delay_
 async def test_clock_correction_in_a_batch(site: Site):
     call = {"type": "track", "event": "e", "userId": "a", "timestamp": "2020-01-01T00:00:00Z"}
     batch = {"batch": [call], "sentAt": "2020-01-01T00:00:01Z"}
-    before = await site.send("/v1/batch", batch)
-    assert before.status == 200
+    before_ms = time.time_ns() // 1_000_000
+    assert (await site.send("/v1/batch", batch)).status == 200
+    after_ms = time.time_ns() // 1_000_000
     ((_, event),) = site.kafka.events()
-    late_ms = to_ms("2026-01-01T00:00:00Z")
-    assert late_ms is not None
-    assert event["timestamp"] > late_ms
+    # A second before it was received.
+    assert before_ms <= event["timestamp"] + 1000 <= after_ms
 
 
 def test_traits_that_do_not_fit_are_left_out_and_counted():
@@ -267,6 +268,14 @@ async def test_cloudevents_in_headers(site: Site):
     assert (await site.send("/v1/cloudevents", {"plan": "free"}, headers)).status == 200
     ((topic, event),) = site.kafka.events()
     assert (topic, event["traits"], event["timestamp"]) == ("profiles", {"plan": "free"}, AT_MS)
+
+
+async def test_cloudevents_headers_are_percent_encoded_and_data_is_optional(site: Site):
+    headers = {f"ce-{k}": v for k, v in CLOUD.items() if isinstance(v, str)} | AUTHORIZED
+    headers["ce-subject"] = "Jos%C3%A9%20%25"
+    assert (await site.send("/v1/cloudevents", b"", headers)).status == 200
+    ((_, event),) = site.kafka.events()
+    assert (event["customer_id"], event["properties"]) == ("José %", {})
 
 
 @pytest.mark.parametrize(
@@ -310,12 +319,12 @@ def test_what_is_taken_is_never_a_dead_letter(
         "timestamp": AT_MS,
     }
     mapper = Mapper("USD")
+    body = json.dumps(call).encode()
     try:
-        body = msgspec.json.encode(call)
         check_text(body)
         (found,) = read_request(kind, body).calls
         record = mapper.record(found, None, AT_MS, "web")
-    except (Refusal, OverflowError):
+    except Refusal:
         return
     assert len(record.value) <= 256 * 1024
     read(record.topic, record.value, AT_MS, MONEY)
