@@ -76,12 +76,20 @@ def kept_in_kafka(settings: Settings, customer_id: str) -> Iterator[dict[str, An
 
 
 def _all(consumer: Any) -> Iterator[Any]:
-    """Records until none has come for a while: not every broker knows where its log ends."""
+    """Records up to where each log ended when it was first read, until none has come for a while.
+
+    The high watermark of a fetch is right where a broker's end offset is too low.
+    """
+    ends: dict[TopicPartition, int] = {}
     deadline = time.monotonic() + _SILENT_SECONDS
     while time.monotonic() < deadline:
-        for records in consumer.poll(timeout_ms=_POLL_MS).values():
-            deadline = time.monotonic() + _SILENT_SECONDS
-            yield from records
+        for place, records in consumer.poll(timeout_ms=_POLL_MS).items():
+            end = ends.setdefault(
+                place, max(consumer.highwater(place) or 0, records[-1].offset + 1)
+            )
+            if records[0].offset < end:
+                deadline = time.monotonic() + _SILENT_SECONDS
+            yield from (record for record in records if record.offset < end)
 
 
 def _content(value: bytes | None) -> Any:

@@ -1,15 +1,22 @@
 """Forgetting leaves nothing behind, and what was forgotten does not come back."""
 
+import itertools
 import json
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from stream.admin import create
 from stream.cli.main import run
+from stream.collect import portrait
 from stream.collect.keyring import digest
+from stream.local import EmbeddedBroker
+from stream.producer import producer
 from stream.settings import Settings
 from stream.store.forget import FOR_EVER_MS, Forgetter
 from stream.store.keys import FORGOTTEN
@@ -165,13 +172,49 @@ async def test_a_redis_that_is_away_is_told(tmp_path: Path):
 
 async def test_what_was_sent_before_is_not_sent_on(redis_url: str):
     call = {"userId": "maria", "event": "e", "messageId": "m-1"}
-    for _ in range(2):
-        # The second collector knows from Redis what the first one sent.
+    # The second collector knows from Redis what the first one sent.
+    for records in (1, 0):
         async with running(redis=redis_url) as site:
             for _ in range(2):
                 assert (await site.send("/v1/track", call)).status == 200
-            records = len(site.kafka.records)
-    assert records == 0
+            assert len(site.kafka.records) == records
+
+
+def test_export_reads_a_log_that_grows_only_up_to_where_it_ended(
+    embedded_broker: EmbeddedBroker, unique: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(portrait, "_SILENT_SECONDS", 2.0)
+    settings = Settings(kafka=embedded_broker.address)
+    create(settings)
+    home = partition_of(unique, 8)
+    with closing(producer(settings)) as connected:
+
+        def send(key: str) -> None:
+            value = json.dumps({"customer_id": key}).encode()
+            connected.send("interactions", key=key.encode(), value=value, partition=home)
+            connected.flush()
+
+        for key in (unique, "other", unique):
+            send(key)
+        ending = threading.Event()
+
+        def go_on() -> None:
+            while not ending.wait(0.1):
+                send(unique)
+
+        growing = threading.Thread(target=go_on)
+        found = portrait.kept_in_kafka(settings, unique)
+        first = next(found)
+        growing.start()
+        try:
+            # Without an end it would go on as long as the customer does.
+            rest = list(itertools.islice(found, 100))
+        finally:
+            ending.set()
+            growing.join()
+    assert first["topic"] == "interactions"
+    assert first["value"] == {"customer_id": unique}
+    assert len(rest) == 1
 
 
 def test_export_has_everything(client: "Redis[str]", redis_url: str, capsys, monkeypatch):
