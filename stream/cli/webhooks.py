@@ -10,9 +10,13 @@ import typer
 
 from stream.cli.common import Redis, new_app, out, plural, settings_of
 from stream.collect.webhooks import Deliverer, read_webhooks, redrive
+from stream.errors import AgosError
 from stream.store.undelivered import UndeliveredChanges
 
 app = new_app()
+
+#: Whether all webhooks are still delivered to.
+_LOOK_SECONDS = 1.0
 
 
 @app.command()
@@ -49,6 +53,9 @@ def webhooks(
     for deliverer in deliverers:
         deliverer.start()
     out.print(f"Delivering to {plural(len(hooks), 'webhook')}. Ctrl-C stops.")
-    ending.wait()
+    while not ending.wait(_LOOK_SECONDS):
+        dead = [deliverer.name for deliverer in deliverers if not deliverer.is_alive()]
+        if dead:
+            raise AgosError(f"{', '.join(dead)} ended with an error that is not expected")
     for deliverer in deliverers:
         deliverer.stop()

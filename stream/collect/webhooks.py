@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
 
-from stream.errors import ConfigurationError, StoreError
+from stream.errors import AgosError, ConfigurationError, StoreError
 from stream.settings import Settings
 from stream.store.reader import Reader
 from stream.store.records import Change
@@ -41,18 +41,10 @@ class Webhook(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,60}$")]
-    url: str
+    url: HttpUrl
     secret: SecretStr
     segments: list[str] | None = Field(None, description="ids of segments; none: all")
     changes: list[Literal["entered", "left"]] = ["entered", "left"]
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an http or https URL")
-        return url
 
     def wants(self, change: Change) -> bool:
         """Whether this change is for this receiver."""
@@ -67,7 +59,7 @@ class _File(BaseModel):
     webhooks: list[Webhook]
 
 
-class Undeliverable(Exception):
+class Undeliverable(AgosError):
     """The receiver did not answer with 2xx."""
 
 
@@ -123,7 +115,7 @@ def post(hook: Webhook, change: Mapping[str, Any]) -> None:
         Saying why.
     """
     body = json.dumps(change, ensure_ascii=False).encode()
-    parts = urlsplit(hook.url)
+    parts = urlsplit(str(hook.url))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "agos",
@@ -132,7 +124,7 @@ def post(hook: Webhook, change: Mapping[str, Any]) -> None:
     }
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with closing(_connection(hook.url)) as connection:
+        with closing(_connection(parts)) as connection:
             connection.request("POST", target, body, headers)
             status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
@@ -141,8 +133,7 @@ def post(hook: Webhook, change: Mapping[str, Any]) -> None:
         raise Undeliverable(f"status {status}")
 
 
-def _connection(url: str) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
+def _connection(parts: SplitResult) -> http.client.HTTPConnection:
     host = parts.hostname or ""
     if parts.scheme == "https":
         context = ssl.create_default_context()
@@ -165,7 +156,7 @@ class Deliverer(threading.Thread):
         self._ending = threading.Event()
 
     def stop(self) -> None:
-        """End after the attempt under way; what was not taken yet comes again next time."""
+        """Begin no other attempt; what was not taken yet comes again next time."""
         self._ending.set()
 
     def run(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from stream.cli.main import run
 from stream.collect.webhooks import Deliverer, Webhook, read_webhooks, redrive
 from stream.errors import ConfigurationError
 from stream.settings import Settings
@@ -170,10 +171,23 @@ def test_one_that_was_stopped_goes_on_with_what_was_not_taken(
     assert [c["change_id"] for c in receiver.taken] == ["c-1"]
 
 
+def test_a_webhook_that_ended_by_a_bug_ends_the_command(
+    tmp_path: Path, redis_url: str, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "hooks.yaml"
+    path.write_text("webhooks: [{name: crm, url: 'http://x', secret: s}]")
+    monkeypatch.setattr(Deliverer, "run", lambda self: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["agos", "webhooks", str(path), "--redis", redis_url])
+    assert run() == 1
+    assert "webhook-crm ended" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("webhooks: [{name: a, url: 'ftp://x', secret: s}]", "webhooks.0.url"),
+        ("webhooks: [{name: a, url: 'http://x:99999', secret: s}]", "webhooks.0.url"),
         ("webhooks: [{name: A B, url: 'http://x', secret: s}]", "webhooks.0.name"),
         ("webhooks: [{name: a, url: 'http://x'}]", "webhooks.0.secret"),
         ("webhooks: {", "hooks.yaml"),
