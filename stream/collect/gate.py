@@ -201,9 +201,11 @@ class Gate:
                 if await _acknowledged(acknowledgement):
                     self.counts["accepted"] += len(identities)
                     sent.update(identities)
-        except Exception as error:
+        except KafkaError as error:
+            log.warning("Kafka did not take events: %r", error)
+        except Exception:
             # Nobody is told that what is not in `sent` has arrived, whatever went wrong.
-            log.warning("Kafka did not take events", exc_info=error)
+            log.exception("a bug, please report it")
         finally:
             handed_over.set()
             self._slots.release()

@@ -112,7 +112,9 @@ async def test_half_a_request_that_failed_is_sent_again_by_half(gate: Gate, kafk
     assert sorted(names(kafka)) == ["a", "b"]
 
 
-async def test_a_bug_in_between_is_no_success(gate: Gate, seen: FakeSeen, kafka: FakeKafka):
+async def test_a_bug_in_between_is_no_success(
+    gate: Gate, seen: FakeSeen, kafka: FakeKafka, caplog: pytest.LogCaptureFixture
+):
     async def broken(_: Sequence[int]) -> set[int]:
         raise ZeroDivisionError
 
@@ -120,6 +122,7 @@ async def test_a_bug_in_between_is_no_success(gate: Gate, seen: FakeSeen, kafka:
     with pytest.raises(Refusal):
         await gate.put([record("a")])
     assert kafka.records == []
+    assert [entry.levelname for entry in caplog.records] == ["ERROR"]
     await asyncio.sleep(0.01)
     assert gate.waiting == 0
 
