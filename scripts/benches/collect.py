@@ -31,10 +31,7 @@ _ANSWER = b'{"success":true}'
 _BARE = "import uvicorn; from scripts.benches.collect import bare; " + (
     "uvicorn.run(bare, port={port}, access_log=False, log_level='error')"
 )
-_COLLECTOR = (
-    "import sys; from stream.collect.app import serve; from stream.settings import load; "
-    "sys.exit(serve(load()))"
-)
+_COLLECTOR = ["-m", "stream.cli", "collect"]
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
@@ -73,12 +70,12 @@ def _measured(
     settings: Mapping[str, str] | None, batch: int, connections: int, seconds: float
 ) -> dict[str, Any]:
     port = free_port()
-    code = _BARE.format(port=port) if settings is None else _COLLECTOR
+    program = ["-c", _BARE.format(port=port)] if settings is None else _COLLECTOR
     environment = {
         "AGOS_COLLECTOR": f"127.0.0.1:{port}", "AGOS_WRITE_KEYS": _KEY, **(settings or {}),
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="agos-bench-") as directory:
-        command = [sys.executable, "-W", "ignore", "-c", code]
+        command = [sys.executable, "-W", "ignore", *program]
         server = Process("server", command, Path(directory, "log"), environment)
         server.start()
         try:

@@ -22,10 +22,6 @@ with warnings.catch_warnings():
     from kafka import KafkaConsumer, TopicPartition
 
 PARTITIONS = 8
-_RUN = (
-    "import sys; from stream.collect.app import serve; from stream.settings import load; "
-    "sys.exit(serve(load()))"
-)
 
 
 class Collector:
@@ -41,7 +37,7 @@ class Collector:
             "AGOS_COLLECTOR": f"127.0.0.1:{self.port}",
             **{f"AGOS_{name.upper()}": value for name, value in settings.items()},
         }
-        command = [sys.executable, "-W", "ignore", "-c", _RUN]
+        command = [sys.executable, "-P", "-W", "ignore", "-m", "stream.cli", "collect"]
         self.process = Process(
             "collector", command, directory / f"collector-{self.port}.log", environment
         )

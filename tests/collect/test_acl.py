@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from stream.local import EmbeddedRedis
 from stream.settings import Settings
@@ -127,6 +127,6 @@ def test_no_permitted_command_writes(engine: "Redis[str]", guarded: str):
 def test_another_password_is_refused(guarded: str):
     with (
         Redis.from_url(guarded, username="engine", password="guess") as client,
-        pytest.raises(RedisError),
+        pytest.raises(AuthenticationError),
     ):
         client.ping()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stream.collect.calls import ROUTES
+from stream.errors import InvalidEvent
 from stream.events import Money, read
 from tests.collect.harness import AUTHORIZED, KEY, Site
 
@@ -90,6 +91,14 @@ HEADERS = [
 PATHS = [*ROUTES, "/v1/track/", "/v1/batch?writeKey=%00", f"/v1/batch?writeKey={KEY}"]
 
 
+def check(topic: str, value: bytes) -> None:
+    """What was taken is what workers read, but for impossible times: they are dead letters."""
+    try:
+        read(topic, value, 10**14, ANY)
+    except InvalidEvent as error:
+        assert error.reason in ("timestamp-too-old", "timestamp-in-future"), value
+
+
 async def fuzz(site: Site, count: int, seed: int) -> dict[int, int]:
     """How often each status was answered."""
     dice = random.Random(seed)
@@ -106,7 +115,7 @@ async def fuzz(site: Site, count: int, seed: int) -> dict[int, int]:
             assert len(answer.json["message"]) < 300
         statuses[answer.status] = statuses.get(answer.status, 0) + 1
         for topic, _, _, value in site.kafka.records:
-            read(topic, value, 10**14, ANY)
+            check(topic, value)
         site.kafka.records.clear()
     return statuses
 

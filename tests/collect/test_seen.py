@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 from redis import Redis
 
-from stream.local import EmbeddedRedis
 from stream.settings import Settings
 from stream.store import seen as module
 from stream.store.seen import SeenEvents
@@ -66,7 +65,7 @@ async def test_a_full_set_ends_the_generation_and_memory_is_given_back(
     assert await seen.known(recent) == set(recent)
 
 
-async def test_a_redis_that_is_away_stops_nobody(redis_server: EmbeddedRedis):
+async def test_a_redis_that_is_away_stops_nobody():
     seen = SeenEvents(Settings(redis="redis://127.0.0.1:1/0"))
     begun = asyncio.get_running_loop().time()
     for _ in range(100):
