@@ -24,8 +24,8 @@ def forget(
 ) -> None:
     """Removes state, record, memberships and changes from Redis, for good.
 
-    A digest of the id stays, so that collectors refuse the customer's events up to now. Records
-    in Kafka stay until their topic's retention ends.
+    A digest of the id stays, so that collectors and workers pass over the customer's events up to
+    now. Records in Kafka stay until their topic's retention ends.
     """
     settings = settings_of(redis=redis, partitions=partitions)
     with Forgetter(settings) as forgetter:
