@@ -166,9 +166,13 @@ class Crew:
 
     async def learn(self) -> None:
         """Let the trainer learn; if another one took over, read what it has."""
-        if not await self.training.tick() and _SAMPLES in self.consumer.assignment():
-            first = await self.first_offset((MODEL_SAMPLES, 0))
-            await self.rewind({(MODEL_SAMPLES, 0): await self.training.assign(first)})
+        if await self.training.tick():
+            return
+        # Not while an assignment is under way, which may take the samples away.
+        async with self._assigning:
+            if _SAMPLES in self.consumer.assignment():
+                first = await self.first_offset((MODEL_SAMPLES, 0))
+                await self.rewind({(MODEL_SAMPLES, 0): await self.training.assign(first)})
 
     async def refresh_model(self) -> None:
         """Take up the newest snapshot; after a change of structure look at idle customers."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -40,7 +40,7 @@ class Sender:
         for message in messages:
             places[message.topic, message.partition].append(message)
         sends = [self._send(producer, place, those) for place, those in places.items()]
-        await asyncio.wait_for(asyncio.gather(*sends), _SEND_SECONDS)
+        await asyncio.wait_for(_all(sends), _SEND_SECONDS)
 
     async def close(self) -> None:
         """Send what is left and disconnect."""
@@ -63,17 +63,26 @@ class Sender:
         self, producer: AIOKafkaProducer, place: tuple[str, int], messages: Sequence[Message]
     ) -> None:
         topic, partition = place
-        acknowledged = []
+        acknowledged: list[Awaitable[Any]] = []
         batch = producer.create_batch()
-        for message in messages:
-            fields = {"timestamp": None, "key": message.key, "value": message.value}
-            if batch.append(**fields) is None:
-                sent = await producer.send_batch(batch, topic, partition=partition)
-                acknowledged.append(sent)
-                batch = producer.create_batch()
-                batch.append(**fields)
-        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*acknowledged)
+        try:
+            for message in messages:
+                fields = {"timestamp": None, "key": message.key, "value": message.value}
+                if batch.append(**fields) is None:
+                    sent = await producer.send_batch(batch, topic, partition=partition)
+                    acknowledged.append(sent)
+                    batch = producer.create_batch()
+                    batch.append(**fields)
+            acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+        finally:
+            await _all(acknowledged)
+
+
+async def _all(sends: Iterable[Awaitable[Any]]) -> None:
+    """Wait for all of them, whatever becomes of some; then raise the first error."""
+    for result in await asyncio.gather(*sends, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 def _options(settings: Settings) -> dict[str, Any]:

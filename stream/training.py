@@ -22,7 +22,7 @@ from stream import features
 from stream.errors import ConfigurationError, OffsetError, StoreError
 from stream.samples import Sample, read
 from stream.settings import Settings
-from stream.store.learned import League, Standing
+from stream.store.learned import League
 from stream.store.model import Learned, ModelStore, TrainerPosition
 from stream.topics import MODEL_SAMPLES
 from stream.transport import Batch
@@ -137,14 +137,13 @@ class Training:
         return lesson, self._league(learning, wanted).to_json()
 
     def _league(self, learning: Learning, wanted: str) -> League:
-        standings = (msgspec.to_builtins(standing) for standing in learning.standings())
         return League(
             updated_ms=time.time_ns() // 1_000_000,
             in_force=learning.trainer.clusterer,
             wanted=wanted,
             shadow_rounds=SHADOW_ROUNDS,
             failures=self._failures,
-            standings=tuple(Standing(**standing) for standing in standings),
+            standings=tuple(learning.standings()),
         )
 
     async def _keep(self, trainer: Trainer, lesson: Lesson, league: str, state: bytes) -> bool:

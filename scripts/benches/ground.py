@@ -182,7 +182,7 @@ def machine(python: str = sys.executable) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "processor": _processor(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "load_before": round(os.getloadavg()[0], 2),
         "commit": _commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -104,11 +104,11 @@ class Crew:
             worker.kill()
 
     def complaints(self) -> list[str]:
-        """Lines of the logs that speak of a bug."""
+        """Lines of the logs that speak of a bug, or of an exception that nobody caught."""
         found = []
         for log in sorted(self._logs.glob("worker-*.log")):
             for line in log.read_text(errors="replace").splitlines():
-                if "a bug, please report" in line:
+                if "a bug, please report" in line or "never retrieved" in line:
                     found.append(f"{log.name}: {line}")
         return found
 

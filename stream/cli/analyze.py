@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from stream.cli.common import (
     AsJson,
     Partitions,
     Redis,
-    UsageError,
+    drawing,
     new_app,
     out,
     plural,
@@ -48,13 +47,13 @@ def analyze(
     at once taken into account. What goes together need not be the cause of each other.
     """
     settings = settings_of(redis=redis, partitions=partitions)
-    drawing = _drawing() if plots is not None else None
+    pictures = drawing("stream.analysis.plots") if plots is not None else None
     survey = _survey(settings)
     if not len(survey):
         out.print("No customers yet.")
         return
     findings = analyse(survey, _names(settings, survey), settings.seed)
-    written = drawing.draw(findings, plots) if drawing is not None else []
+    written = pictures.draw(findings, plots) if pictures is not None else []
     if as_json:
         record = {"customers": len(survey), "facts": [_record(finding) for finding in findings]}
         print(json.dumps(record, ensure_ascii=False))
@@ -62,18 +61,6 @@ def analyze(
     _show(findings, len(survey), every)
     if written:
         out.print(f"\n{plural(len(written), 'picture')} in {escape(str(plots))}")
-
-
-def _drawing() -> Any:
-    """The module that needs what is not installed with the rest."""
-    try:
-        return import_module("stream.analysis.plots")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise UsageError(
-            "--plots needs matplotlib, which is not installed: pip install 'agos[analyze]'"
-        ) from None
 
 
 def _survey(settings: Settings) -> Survey:

@@ -1,6 +1,7 @@
 """What the commands share: options, consoles, and which broker and Redis they talk to."""
 
 import logging
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -68,6 +69,18 @@ def quiet_clients() -> None:
     """The clients' own log lines are no words for the person at the terminal."""
     for name in ("kafka", "redis", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def drawing(module: str) -> Any:
+    """A module that draws, with what is not installed with the rest."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise UsageError(
+            "--plots needs matplotlib, which is not installed: pip install 'agos[analyze]'"
+        ) from None
 
 
 def plural(number: int, word: str) -> str:

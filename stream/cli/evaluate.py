@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from models.evaluation import Pace, Score, evaluate, table
 from models.recording import Recording, evaluate_recording
 from models.registry import clusterers
 from stream import features
-from stream.cli.common import AsJson, UsageError, err, new_app, out, plural
+from stream.cli.common import AsJson, UsageError, drawing, err, new_app, out, plural
 from stream.errors import AgosError
 from stream.replay.history import lines
 from stream.samples import Sample, read
@@ -73,7 +72,7 @@ def command(
     """
     if samples is None and min(updates, after) < every:
         raise UsageError(f"--updates and --after: at least --every ({every:,}) expected")
-    drawing = _drawing() if plots is not None else None
+    pictures = drawing("stream.cli.evaluate_plots") if plots is not None else None
     names, pace = _known(clusterer or ["default"]), Pace(every, 10 * every)
     scores: list[Score] = []
     recording = _recording(samples) if samples is not None else None
@@ -90,7 +89,7 @@ def command(
                         name, number, what.value, updates, after, customers, personas, long,
                         separation, pace,
                     )  # fmt: skip
-    written = drawing.draw(scores, plots) if drawing is not None else []
+    written = pictures.draw(scores, plots) if pictures is not None else []
     if as_json:
         print(json.dumps([_record(score) for score in scores]))
         return
@@ -139,15 +138,3 @@ def _record(score: Score) -> dict[str, Any]:
     ]
     record["changes"] = [msgspec.to_builtins(change) for change in score.changes]
     return record
-
-
-def _drawing() -> Any:
-    """The module that needs what is not installed with the rest."""
-    try:
-        return import_module("stream.cli.evaluate_plots")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise UsageError(
-            "--plots needs matplotlib, which is not installed: pip install 'agos[analyze]'"
-        ) from None

@@ -35,6 +35,9 @@ _AWAY_RETRY_SECONDS = 5
 class Seen(Protocol):
     """Remembers for a day which events Kafka has."""
 
+    #: Calls that were not answered.
+    misses: int
+
     async def known(self, identities: Sequence[int]) -> set[int]:
         """Those of `identities` that were added before."""
 
@@ -84,6 +87,11 @@ class Gate:
         self._pump = self._loop.create_task(self._run())
         self._sweeper = self._loop.create_task(self._sweep())
         self.counts: Counter[str] = Counter()
+
+    @property
+    def unchecked(self) -> int:
+        """Calls that Redis did not answer: what was sent before was not recognised."""
+        return self._seen.misses if self._seen else 0
 
     @property
     def waiting(self) -> int:

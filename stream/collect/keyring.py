@@ -169,6 +169,10 @@ class Keyring:
             raise ConfigurationError(
                 f"AGOS_WRITE_KEYS: {self._path}: {where}: {first['msg']}"
             ) from None
+        if not found.keys:
+            raise ConfigurationError(
+                f"AGOS_WRITE_KEYS: {self._path}: no write key, expected at least one under `keys`"
+            )
         self._stamp = stamp
         self._sources = {bytes.fromhex(line.sha256): _source(line) for line in found.keys}
         self._admin = frozenset(bytes.fromhex(line) for line in found.admin)

@@ -47,6 +47,7 @@ def _lines(tracking: Tracking) -> Iterator[str]:
         "traits_left_out": tracking.traits_left_out,
         "accepted": gate.counts["accepted"] if gate else 0,
         "duplicates": gate.counts["duplicates"] if gate else 0,
+        "not_deduplicated": gate.unchecked if gate else 0,
     }
     for name, count in counts.items():
         yield f"# TYPE agos_collector_{name}_total counter"

@@ -4,8 +4,9 @@ The mark is a digest of the id with the moment up to which the customer's events
 (for ever for one who opted out). Neither collectors nor workers take such events.
 """
 
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -47,7 +48,8 @@ class Forgetter(Connected):
     def forget(self, customer_id: str, *, for_ever: bool = False) -> Forgot:
         """Remove the customer; its events up to now (or for ever) are not wanted any more.
 
-        State, record, memberships and due time go at once, entries of `agos:changes` after it.
+        State, record, memberships and due time go at once, entries of the streams of changes
+        after it.
         """
         partition = partition_of(customer_id, self._partitions)
         until_ms = FOR_EVER_MS if for_ever else time.time_ns() // 1_000_000
@@ -67,7 +69,10 @@ class Forgetter(Connected):
         ]
         with self._told:
             removed, left = self._script(keys=names, args=arguments)
-        return Forgot(removed, left, self._forget_changes(customer_id))
+        changes = [position for position, _ in self.changes(customer_id)]
+        self._delete(keys.CHANGES, changes)
+        self._delete(keys.UNDELIVERED, self._undelivered(customer_id))
+        return Forgot(removed, left, len(changes))
 
     def pardon(self, customer_id: str) -> bool:
         """Take the mark away: the customer's events are wanted again. Whether there was one."""
@@ -82,21 +87,27 @@ class Forgetter(Connected):
 
     def changes(self, customer_id: str) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Position and fields of the customer's entries in `agos:changes`, the oldest first."""
+        entries = self._entries(keys.CHANGES)
+        return ((at, fields) for at, fields in entries if fields["customer"] == customer_id)
+
+    def _undelivered(self, customer_id: str) -> list[str]:
+        entries = self._entries(keys.UNDELIVERED)
+        return [at for at, f in entries if json.loads(f["change"]).get("customer") == customer_id]
+
+    def _entries(self, stream: str) -> Iterator[tuple[str, Mapping[str, str]]]:
         after = "-"
         while True:
             with self._told:
-                page = self._redis.xrange(keys.CHANGES, after, "+", count=_PAGE)
-            yield from ((at, fields) for at, fields in page if fields["customer"] == customer_id)
+                page = self._redis.xrange(stream, after, "+", count=_PAGE)
+            yield from page
             if len(page) < _PAGE:
                 return
             after = f"({page[-1][0]}"
 
-    def _forget_changes(self, customer_id: str) -> int:
-        positions = [position for position, _ in self.changes(customer_id)]
+    def _delete(self, stream: str, positions: Sequence[str]) -> None:
         for start in range(0, len(positions), _PAGE):
             with self._told:
-                self._redis.xdel(keys.CHANGES, *positions[start : start + _PAGE])
-        return len(positions)
+                self._redis.xdel(stream, *positions[start : start + _PAGE])
 
 
 class ForgottenCustomers:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from models.league import Standing
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import Connected, client, told
@@ -25,18 +26,6 @@ class Alert:
     noticed_ms: int
     text: str
     model_version: int
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How one clusterer does on the panel; recent means, see `models.league.Standing`."""
-
-    name: str
-    rounds: int
-    segments: int
-    silhouette: float
-    inertia: float
-    churn: float
-    coverage: float
 
 
 class League(msgspec.Struct, frozen=True):

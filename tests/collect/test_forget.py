@@ -47,6 +47,8 @@ def remember(client: "Redis[str]", name: str) -> None:
               "reason": "", "version": 1, "change_id": "c", "due_at": ""}  # fmt: skip
     for _ in range(3):
         client.xadd("agos:changes", {k: str(v) for k, v in change.items()})
+    failed = {"hook": "mail", "problem": "HTTP 500", "change": json.dumps(change)}
+    client.xadd("agos:undelivered", failed)
 
 
 def everything(client: "Redis[str]") -> str:
@@ -81,6 +83,7 @@ def test_nothing_of_the_customer_stays_in_redis(client: "Redis[str]", redis_url:
     assert "maria" not in scan
     assert client.hgetall("agos:customer:other")["events"] == "3"
     assert client.xlen("agos:changes") == 3
+    assert client.xlen("agos:undelivered") == 1
     until_ms = int(client.hget(FORGOTTEN, digest_of("maria")) or 0)
     assert abs(until_ms - time.time() * 1000) < 10_000
 

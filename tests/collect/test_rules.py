@@ -3,12 +3,14 @@
 import asyncio
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from stream.collect.body import MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES
-from stream.collect.keyring import digest
+from stream.collect.keyring import Keyring, digest
+from stream.errors import ConfigurationError
 from stream.events import Money, read
 from tests.collect.harness import AUTHORIZED, KEY, Site, running
 
@@ -323,3 +325,15 @@ async def test_what_is_taken_is_what_the_workers_read(site: Site):
         assert (await site.send("/v1/track", body)).status == 200
     for topic, _, _, value in site.kafka.records:
         read(topic, value, 4_000_000_000_000, Money({"USD": 1.0}))
+
+
+@pytest.mark.parametrize("text", ["", "keys: []\n", "keys: [{}]\n", "keys: [", "\xff"])
+def test_a_keys_file_that_says_nothing_good_leaves_the_keys_in_force(tmp_path: Path, text: str):
+    path = tmp_path / "keys.yaml"
+    path.write_text(f"keys:\n  - {{source: shop, sha256: {digest('geheim').hex()}}}\n")
+    keyring = Keyring(f"@{path}")
+    path.write_text(text, encoding="latin-1")
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(ConfigurationError, match=r"AGOS_WRITE_KEYS: .*keys\.yaml: "):
+        keyring.refresh()
+    assert keyring.find("geheim", 0.0).name == "shop"
