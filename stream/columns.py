@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from stream.customer import HALF_LIFE_DAYS
 
-#: What an interaction adds to: one counter by its kind, and to `intent`.
-VIEW, SEARCH, CART, CHECKOUT, OTHER = range(5)
+#: What an event adds to: an interaction to one counter by its kind, and to `intent`.
+VIEW, SEARCH, CART, CHECKOUT, OTHER, PURCHASE, PROFILE = range(7)
 KINDS: Mapping[str, int] = {
     "Product Viewed": VIEW,
     "Product Clicked": VIEW,
@@ -31,13 +31,15 @@ _ADDS = np.array(
         [1, 0, 0, 1, 0, 1, 0, 0],
         [1, 0, 0, 0, 1, 1, 0, 0],
         [1, 0, 0, 0, 1, 0, 0, 0],
+        # Orders and spend depend on the total; profile facts are no activity.
+        [1, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0],
     ],
     dtype=np.float64,
 )
-_PURCHASE_ADDS = np.array([1, 0, 0, 0, 0, 0, 0, 0], dtype=np.float64)
 _ORDERS = _COUNTERS.index("recent_orders")
 _SPEND = _COUNTERS.index("recent_spend")
-#: Where the rows of one table end and those of the next begin, in the keys of `joined`.
+#: Where the rows of one table end and those of the next begin, in joined columns.
 TABLE_BITS = 32
 
 _NO_EVENTS = np.zeros(0, np.int64)
@@ -63,6 +65,14 @@ class Columns:
     #: Traits of each event, or None in a batch without any.
     traits: Sequence[Mapping[str, Any]] | None = None
 
+    def part(
+        self, begin: int, end: int, traits: Sequence[Mapping[str, Any]] | None = None
+    ) -> "Columns":
+        """Events of one table among joined ones, without their money and categories."""
+        some = slice(begin, end)
+        rows = self.rows[some] & ((1 << TABLE_BITS) - 1)
+        return Columns(rows, self.at_ms[some], self.ids[some], self.adds[some], traits=traits)
+
     def only(self, keep: NDArray[np.bool_]) -> "Columns":
         """The events where `keep`, shape (n,), is true; without traits."""
         position = np.cumsum(keep) - 1
@@ -79,42 +89,15 @@ class Columns:
         )
 
 
-def joined(parts: Sequence[Columns], tables: Sequence[int]) -> Columns:
-    """Events of several tables one after the other, without traits.
+def adds(
+    kinds: Sequence[int], money_event: NDArray[np.int64], total_minor: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What events of these kinds add to each counter, shape (n, number of counters).
 
-    `rows` then tells the table too: each part's number in `tables` is in the bits from
-    `TABLE_BITS` up.
+    The events at `money_event` are purchases of these totals.
     """
-    if len(parts) == 1:
-        return parts[0]
-    begin = np.cumsum([0, *(len(part.rows) for part in parts[:-1])]).tolist()
-    numbered = [(table << TABLE_BITS, part) for table, part in zip(tables, parts, strict=True)]
-    pairs = list(zip(begin, parts, strict=True))
-    return Columns(
-        np.concatenate([part.rows + high for high, part in numbered]),
-        np.concatenate([part.at_ms for part in parts]),
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate([part.adds for part in parts]),
-        np.concatenate([part.money_event + at for at, part in pairs]),
-        np.concatenate([part.total_minor for part in parts]),
-        np.concatenate([part.category_event + at for at, part in pairs]),
-        np.concatenate([part.category_code for part in parts]),
-    )
-
-
-def interaction_adds(kinds: Sequence[int]) -> NDArray[np.float64]:
-    """Counters that interactions of these kinds add to, shape (n, number of counters)."""
-    return _ADDS[np.asarray(kinds, np.int64)]
-
-
-def purchase_adds(total_minor: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Counters that purchases of these totals add to, shape (n, number of counters)."""
-    adds = np.tile(_PURCHASE_ADDS, (len(total_minor), 1))
-    adds[:, _ORDERS] = total_minor >= 0
-    adds[:, _SPEND] = total_minor / 100.0
-    return adds
-
-
-def profile_adds(count: int) -> NDArray[np.float64]:
-    """Profile facts are no activity: zeros, shape (count, number of counters)."""
-    return np.zeros((count, len(_COUNTERS)))
+    added = _ADDS[np.array(kinds, np.int64)]
+    if len(money_event):
+        added[money_event, _ORDERS] = total_minor >= 0
+        added[money_event, _SPEND] = total_minor / 100.0
+    return added

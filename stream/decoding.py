@@ -1,20 +1,14 @@
 """A batch of records as columns: the valid events, and what cannot be applied here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
-from stream.columns import (
-    KINDS,
-    OTHER,
-    Columns,
-    interaction_adds,
-    profile_adds,
-    purchase_adds,
-)
+from stream.columns import KINDS, OTHER, PROFILE, PURCHASE, TABLE_BITS, Columns, adds
 from stream.errors import InvalidEvent
 from stream.events import Money, read
 from stream.topics import INTERACTIONS, PURCHASES, partitions_of
@@ -149,31 +143,62 @@ class CategoryCodes:
         self.fresh.clear()
 
 
-def columns(decoded: Decoded, index: dict[str, int], codes: CategoryCodes) -> Columns:
-    """Columns of the decoded events; every customer must have its row in `index`."""
-    events = decoded.events
-    count = len(events)
-    rows = np.fromiter((index[event.customer_id] for event in events), np.int64, count)
-    at_ms = np.fromiter((event.timestamp for event in events), np.int64, count)
-    ids = np.fromiter((_hash64(event.event_id.encode()) or 1 for event in events), np.uint64, count)
-    if decoded.topic == INTERACTIONS:
-        adds = interaction_adds([KINDS.get(event.name, OTHER) for event in events])
-        code = codes.code
-        found = np.fromiter((code(e.properties.get("category")) for e in events), np.uint32, count)
-        which = np.flatnonzero(found)
-        return Columns(rows, at_ms, ids, adds, category_event=which, category_code=found[which])
-    if decoded.topic == PURCHASES:
-        total_minor = np.fromiter((event.total for event in events), np.int64, count)
-        pairs = [
-            (i, code)
-            for i, event in enumerate(events)
-            if event.total >= 0
-            for code in {codes.code(item.category) for item in event.items}
-            if code
-        ]
-        which = np.array([i for i, _ in pairs], np.int64)
-        found = np.array([code for _, code in pairs], np.uint32)
-        adds = purchase_adds(total_minor)
-        return Columns(rows, at_ms, ids, adds, np.arange(count), total_minor, which, found)
-    traits = [event.traits for event in events]
-    return Columns(rows, at_ms, ids, profile_adds(count), traits=traits)
+class Joint:
+    """Events of several tables, put one after the other into the columns of one computation."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._at_ms: list[int] = []
+        self._ids: list[int] = []
+        self._kinds: list[int] = []
+        self._money: list[tuple[int, int]] = []
+        self._categories: list[tuple[int, int]] = []
+
+    def add(
+        self, decoded: Decoded, number: int, index: Mapping[str, int], codes: CategoryCodes
+    ) -> None:
+        """Add the events of table `number`; every customer must have its row in `index`."""
+        high, events = number << TABLE_BITS, decoded.events
+        begin = len(self._rows)
+        self._rows += [high + index[event.customer_id] for event in events]
+        self._at_ms += [event.timestamp for event in events]
+        self._ids += [_hash64(event.event_id.encode()) or 1 for event in events]
+        if decoded.topic == INTERACTIONS:
+            self._add_interactions(events, begin, codes)
+        elif decoded.topic == PURCHASES:
+            self._add_purchases(events, begin, codes)
+        else:
+            self._kinds += [PROFILE] * len(events)
+
+    def _add_interactions(self, events: Sequence[Any], begin: int, codes: CategoryCodes) -> None:
+        self._kinds += [KINDS.get(event.name, OTHER) for event in events]
+        for i, event in enumerate(events, begin):
+            if code := codes.code(event.properties.get("category")):
+                self._categories.append((i, code))
+
+    def _add_purchases(self, events: Sequence[Any], begin: int, codes: CategoryCodes) -> None:
+        self._kinds += [PURCHASE] * len(events)
+        for i, event in enumerate(events, begin):
+            self._money.append((i, event.total))
+            if event.total >= 0:
+                found = {codes.code(item.category) for item in event.items} - {0}
+                self._categories += [(i, code) for code in found]
+
+    def columns(self) -> Columns:
+        """All events; `rows` has their table's number in the bits from `TABLE_BITS` up."""
+        money_event, total_minor = _pairs(self._money)
+        category_event, category_code = _pairs(self._categories)
+        return Columns(
+            np.array(self._rows, np.int64),
+            np.array(self._at_ms, np.int64),
+            np.array(self._ids, np.uint64),
+            adds(self._kinds, money_event, total_minor),
+            money_event,
+            total_minor,
+            category_event,
+            category_code.astype(np.uint32),
+        )
+
+
+def _pairs(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
+    return np.array(pairs, np.int64).reshape(-1, 2).T

@@ -1,8 +1,9 @@
 """Copies the change records from the Redis stream to `segment-changes`: at least once, in order."""
 
-import json
 import logging
 from collections.abc import Sequence
+
+import msgspec
 
 from stream.outbox import Message, Send
 from stream.store import keys
@@ -17,6 +18,7 @@ if (redis.call('HGET', KEYS[1], 'cursor') or '0-0') == ARGV[1] then
   redis.call('HSET', KEYS[1], 'cursor', ARGV[2])
 end
 """
+_encode = msgspec.json.Encoder().encode
 _NUMBERS = ("at", "version", "due_at")
 
 
@@ -57,6 +59,6 @@ def _messages(entries: Sequence[dict[bytes, bytes]], partitions: int) -> list[Me
     for fields, partition in zip(entries, owners, strict=True):
         record = {name.decode(): value.decode() for name, value in fields.items()}
         numbers = {name: int(record[name]) for name in _NUMBERS if name in record}
-        value = json.dumps(record | numbers, ensure_ascii=False).encode()
+        value = _encode(record | numbers)
         messages.append(Message(SEGMENT_CHANGES, partition, fields[b"customer"], value))
     return messages

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
 from stream.cohort import Cohort
-from stream.columns import TABLE_BITS, Columns, joined
+from stream.columns import TABLE_BITS, Columns
 from stream.conditions import Changed
 from stream.customer import Table
-from stream.decoding import CategoryCodes, Decoded, columns
+from stream.decoding import CategoryCodes, Decoded, Joint
 from stream.defined import Defined, Turns, changed_by
 from stream.features import vectors
 from stream.folding import Folded, fold, fold_traits
@@ -214,23 +214,27 @@ def review(
 
 def _fold(shares: Sequence[Share]) -> Folded:
     """Fold all events in; each part learns what became of its own."""
-    every, tables = [], []
+    joint, every = Joint(), []
     for number, share in enumerate(shares):
         segmenter = share.segmenter
-        share.watermark_ms = segmenter.newest_ms
         for part in share.parts:
-            part.columns = columns(part.decoded, segmenter.table.index, segmenter.codes)
-            segmenter.newest_ms = max(segmenter.newest_ms, int(part.columns.at_ms.max()))
-            every.append(part)
-            tables.append(number)
-    batch = joined([part.columns for part in every], tables)
+            joint.add(part.decoded, number, segmenter.table.index, segmenter.codes)
+            every.append((share, part))
+    batch = joint.columns()
     folded = fold([share.segmenter.table for share in shares], batch)
     begin = 0
-    for number, part in zip(tables, every, strict=True):
-        end = begin + len(part.decoded.events)
-        part.fresh, begin = folded.fresh[begin:end], end
-        if part.decoded.topic == PROFILES:
-            fold_traits(shares[number].segmenter.table, part.columns, part.fresh)
+    for share in shares:
+        share.watermark_ms = share.segmenter.newest_ms
+    for share, part in every:
+        events, segmenter = part.decoded.events, share.segmenter
+        end = begin + len(events)
+        profiles = part.decoded.topic == PROFILES
+        traits = [event.traits for event in events] if profiles else None
+        part.columns, part.fresh = batch.part(begin, end, traits), folded.fresh[begin:end]
+        begin = end
+        segmenter.newest_ms = max(segmenter.newest_ms, max(event.timestamp for event in events))
+        if profiles:
+            fold_traits(segmenter.table, part.columns, part.fresh)
     return folded
 
 

@@ -1,6 +1,7 @@
 """Topic names, keys, and which partition a customer belongs to."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def partitions_of(keys: Sequence[bytes], partitions: int) -> NDArray[np.int64]:
     return (_murmur2(keys) & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
 
 
+@lru_cache(maxsize=65_536)
 def _murmur2_of(key: bytes) -> int:
     length = len(key)
     h = 0x9747B28C ^ length

@@ -26,6 +26,10 @@ FORGOTTEN = "agos:forgotten"
 UNDELIVERED = "agos:undelivered"
 #: Which generation of events collectors remember; before the names of their sets.
 SEEN = "agos:seen"
+#: Which dashboard writes the history; it expires when that one is gone.
+HISTORY_WRITER = "agos:history:writer"
+#: List of alerts that dashboards raised and settled, newest first, bounded.
+HISTORY_ALERTS = "agos:history:alerts"
 STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
 SEGMENT_PREFIX = "agos:segment:"
@@ -50,6 +54,11 @@ def members(segment: str) -> str:
 def seen(generation: int, number: int) -> str:
     """Set of events that collectors remember: one of a generation's 10,000."""
     return f"{SEEN}:{generation}:{number:04d}"
+
+
+def history(seconds: int) -> str:
+    """List of what dashboards saw, one point per so many seconds, newest first, bounded."""
+    return f"agos:history:{seconds}"
 
 
 def offsets(partition: int) -> str:

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import hiredis
 import redis.exceptions
 from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.connection import HiredisRespSerializer
 
 from stream.errors import StoreError
 from stream.settings import Settings
@@ -62,8 +62,9 @@ class _Packing:
     """A connection that packs commands in C: a batch has tens of thousands of arguments."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        packed: list[bytes] = HiredisRespSerializer().pack(*args)
-        return packed
+        if " " in args[0]:
+            args = (*args[0].split(), *args[1:])
+        return [hiredis.pack_command(args)]
 
 
 class _PackingConnection(_Packing, Connection):

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stream.columns import Columns
 from stream.customer import Table
-from stream.decoding import CategoryCodes, columns, decode
+from stream.decoding import CategoryCodes, Decoded, Joint, decode
 from stream.events import Money
 from stream.folding import Folded, fold, fold_traits
 from stream.outbox import Message
@@ -14,12 +15,22 @@ from stream.pipeline import Pipeline
 from stream.settings import Settings
 from stream.store.store import Applied, Store
 from stream.store.write import Write
-from stream.topics import EVENT_TOPICS, partition_of
+from stream.topics import EVENT_TOPICS, PROFILES, partition_of
 from stream.transport import Batch
 
 Place = tuple[str, int]
 #: Later than every event of the tests.
 FAR_MS = 4_000_000_000_000
+
+
+def columns(decoded: Decoded, index: Mapping[str, int], codes: CategoryCodes) -> Columns:
+    """Columns of one table's events."""
+    joint = Joint()
+    joint.add(decoded, 0, index, codes)
+    batch = joint.columns()
+    if decoded.topic == PROFILES:
+        batch.traits = [event.traits for event in decoded.events]
+    return batch
 
 
 class Killed(BaseException):

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.decoding import CategoryCodes, Decoded, columns, decode
+from stream.decoding import CategoryCodes, Decoded, decode
 from stream.events import Money
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
-from tests.stream.fake_log import FAR_MS, Record, names
+from tests.stream.fake_log import FAR_MS, Record, columns, names
 
 BEGIN_MS = 1_700_000_000_000
 USD = Money({"USD": 1.0})
