@@ -1,27 +1,33 @@
 """What segment definitions cost: CPU per event with 10 of them and with 100.
 
-Run as `python -m scripts.benches.definitions`. The simulated shop's events go through the
-conditions as a worker lets them, every event judged by itself (a worker that is behind judges a
-customer once per batch: less). What the measurement itself costs is measured and left out. Both
-numbers of definitions take turns, so that a busy machine slows both.
+Measured twice. Of the conditions alone: the simulated shop's events go through them one by one;
+what the measurement itself costs is measured and left out. Of a whole event: a worker works off a
+backlog, from the bytes in Kafka to the write in Redis. Every event is judged by itself (the events
+are the clock; by the wall clock a worker judges a customer once per batch: less). Both numbers of
+definitions take turns, so that a busy machine slows both.
 """
 
-import argparse
-import json
 import statistics
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import redis
 
+from scripts.benches.costs import changes_since, last_change
+from scripts.benches.ground import drain, fill, ground, teach, worker
 from stream.conditions import Changed, Definitions, Ranks, parse
 from stream.customer import Extra, Table
 from stream.decoding import category_code
 from stream.defined import CustomerFacts
+from stream.settings import Settings
 from stream.simulator import Simulator
 from stream.simulator.catalog import CATEGORIES as CATALOGUE
+from stream.store import keys
 from stream.topics import PROFILES, PURCHASES
 
 BEGIN_MS = 1_790_000_000_000
@@ -45,8 +51,12 @@ TEMPLATES = [
 ]
 
 
-def definitions(count: int) -> Definitions:
-    """`count` segments, of all kinds alike."""
+#: How many definitions are compared.
+COUNTS = (10, 100)
+
+
+def file_of(count: int) -> str:
+    """A file of `count` segments, of all kinds alike."""
     lines = ["version: 1", "segments:"]
     for number in range(count):
         i = number // len(TEMPLATES)
@@ -55,7 +65,7 @@ def definitions(count: int) -> Definitions:
             country=COUNTRIES[i % len(COUNTRIES)], money=50 * (1 + i),
         )  # fmt: skip
         lines.append(f"  s{number}: {{when: {when}}}")
-    return parse("\n".join(lines), f"{count} definitions")
+    return "\n".join(lines)
 
 
 #: Row, topic, event's name, moment, properties, amount.
@@ -121,41 +131,80 @@ def run(found: Definitions | None, stream: list[Event], facts: list[Any]) -> tup
     return time.process_time() - started, changes
 
 
-def measure(events: int, customers: int, seed: int, repeats: int) -> dict[str, Any]:
-    """Microseconds of CPU per event with 10 and 100 definitions, and their ratio."""
-    stream = list(traffic(events, customers, seed))
-    _, facts = shop_of(customers, seed)
-    files = {count: definitions(count) for count in (10, 100)}
-    times: dict[int, list[float]] = {count: [] for count in files}
-    changes: dict[int, int] = {}
-    for _ in range(repeats):
-        for count, found in files.items():
-            empty, _ = run(None, stream, facts)
-            seconds, changes[count] = run(found, stream, facts)
-            times[count].append((seconds - empty) / events * 1e6)
-    ratios = [b / a for a, b in zip(times[10], times[100], strict=True)]
+def definitions(
+    events: int, customers: int, seed: int, repeats: int, on: str
+) -> dict[str, Any]:
+    """Microseconds of CPU per event with 10 and 100 definitions, and their ratios."""
     return {
         "events": events,
         "customers": customers,
-        "days": round((stream[-1][3] - stream[0][3]) / 86_400_000, 1),
-        "conditions_us_per_event": {n: round(statistics.median(t), 2) for n, t in times.items()},
-        "changes_per_event": {n: round(number / events, 3) for n, number in changes.items()},
-        "ratio_of_conditions": round(statistics.median(ratios), 2),
-        "ratios": [round(ratio, 2) for ratio in ratios],
+        "broker": on,
+        "conditions": conditions(events, customers, seed, repeats),
+        "worker": workers(events, customers, seed, repeats, on),
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--customers", type=int, default=3_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    chosen = parser.parse_args()
-    figures = measure(chosen.events, chosen.customers, chosen.seed, chosen.repeats)
-    print(json.dumps(figures, indent=2))
+def conditions(events: int, customers: int, seed: int, repeats: int) -> dict[str, Any]:
+    """What the conditions take, by themselves."""
+    stream = list(traffic(events, customers, seed))
+    _, facts = shop_of(customers, seed)
+    files = {count: parse(file_of(count), f"{count} definitions") for count in COUNTS}
+    times: dict[int, list[float]] = {count: [] for count in COUNTS}
+    changes: dict[int, list[float]] = {count: [] for count in COUNTS}
+    for turn in range(repeats):
+        for count in turns(turn):
+            empty, _ = run(None, stream, facts)
+            seconds, found = run(files[count], stream, facts)
+            times[count].append((seconds - empty) / events * 1e6)
+            changes[count].append(found / events)
+    return compared(times, changes)
 
 
-if __name__ == "__main__":
-    main()
+def workers(events: int, customers: int, seed: int, repeats: int, on: str) -> dict[str, Any]:
+    """What a worker takes, of everything that it does."""
+    times: dict[int, list[float]] = {count: [] for count in COUNTS}
+    changes: dict[int, list[float]] = {count: [] for count in COUNTS}
+    for turn in range(repeats):
+        with ground(on) as (settings, client), tempfile.TemporaryDirectory() as folder:
+            before = teach(settings, client, seed + turn)
+            fill(settings, events, customers, seed + turn)
+            for count in turns(turn):
+                file = Path(folder) / f"{count}.yaml"
+                file.write_text(file_of(count), encoding="utf-8")
+                forget_customers(client, settings)
+                position = last_change(client)
+                extra = {"AGOS_SEGMENTS": str(file), "AGOS_CLOCK": "events"}
+                with worker(settings, **extra) as process:
+                    done = drain(client, process, settings.partitions, before + events)
+                times[count].append(done.per_event["worker_cpu_us"])
+                changes[count].append(changes_since(client, position) / (before + events))
+                print(f"  {count} definitions: {times[count][-1]} us/event", flush=True)
+    return compared(times, changes)
+
+
+def turns(turn: int) -> Sequence[int]:
+    """The numbers of definitions; each begins every other time."""
+    return COUNTS if turn % 2 == 0 else COUNTS[::-1]
+
+
+def forget_customers(client: redis.Redis, settings: Settings) -> None:
+    """Let a worker begin the topics anew, with the model that there is."""
+    for pattern in (keys.STATE_PREFIX, keys.CUSTOMER_PREFIX, keys.SEGMENT_PREFIX):
+        for name in client.scan_iter(f"{pattern}*", count=5_000):
+            client.delete(name)
+    for partition in range(settings.partitions):
+        client.delete(keys.offsets(partition), keys.due(partition))
+
+
+def compared(
+    times: dict[int, list[float]], changes: dict[int, list[float]]
+) -> dict[str, Any]:
+    """Medians, and the ratio within each turn."""
+    few, many = (times[count] for count in COUNTS)
+    ratios = [b / a for a, b in zip(few, many, strict=True)]
+    return {
+        "us_per_event": {str(n): round(statistics.median(t), 1) for n, t in times.items()},
+        "changes_per_event": {str(n): round(statistics.median(c), 3) for n, c in changes.items()},
+        "ratio": round(statistics.median(ratios), 2),
+        "ratios": [round(ratio, 2) for ratio in ratios],
+    }

@@ -14,6 +14,7 @@ import redis
 
 from scripts.benches.ground import ROOT, applied, end, environment
 from scripts.benches.grown import Grown
+from scripts.benches.load import flowing
 from stream.settings import Settings
 from stream.store import keys
 
@@ -160,11 +161,5 @@ def _flowing(there: Grown) -> None:
 @contextmanager
 def _load(there: Grown, rate: int, joins: int) -> Iterator[None]:
     seconds = (joins + 2) * _JOIN_SECONDS
-    numbers = (there.settings.partitions, rate, seconds, there.customers, _LOAD_SEED)
-    command = [sys.executable, "-m", "scripts.benches.load", there.settings.kafka]
-    process = subprocess.Popen([*command, *map(str, numbers)], cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
+    with flowing(there.settings, rate, seconds, there.customers, _LOAD_SEED):
         yield
-    finally:
-        process.kill()
-        process.wait()
