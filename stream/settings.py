@@ -52,6 +52,15 @@ class Settings(BaseSettings):
     segments: Path | None = Field(None, description="YAML file of the segment definitions")
     collector: str = Field("127.0.0.1:8080", description="host:port")
     dashboard: str = Field("127.0.0.1:8090", description="host:port")
+    dashboard_token: SecretStr = Field(SecretStr(""), description="who has it may log in")
+    dashboard_user_header: str = Field(
+        "", description="header in which a reverse proxy names who has logged in"
+    )
+    dashboard_proxies: str = Field(
+        "127.0.0.1,::1", description="addresses whose header is believed, comma-separated"
+    )
+    dashboard_read_only: bool = Field(True, description="nothing can be changed or sent back")
+    thresholds: str = Field("", description="figure=watch:act,… instead of the defaults")
     write_keys: SecretStr = Field(SecretStr(""), description="comma-separated")
     clock: Literal["wall", "events"] = Field(
         "wall", description="what `now` is: the wall clock, or the newest event (for replays)"

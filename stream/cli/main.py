@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": ("demo", "See it run: a simulated shop (or a real file), live in this terminal."),
     "up": ("up", "Start everything on this machine: broker, Redis, topics and workers."),
     "watch": ("watch", "Watch segments, workers and changes live."),
+    "dashboard": ("dashboard", "Serve the page that ops leave open: figures, segments, workers."),
     "customer": ("customer", "Show one customer: totals, segments, traits, recent changes."),
     "segments": ("segments", "List the segments, or the customers of one."),
     "check": ("check", "Check a file of segment definitions before it is used."),

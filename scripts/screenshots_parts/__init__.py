@@ -1,0 +1,1 @@
+"""Parts of scripts/screenshots, and of the tests that need a browser."""

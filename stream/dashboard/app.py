@@ -1,0 +1,119 @@
+"""The dashboard as an ASGI application, and the process that serves it."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.staticfiles import StaticFiles
+
+from stream.dashboard.access import access
+from stream.dashboard.guard import Guard
+from stream.dashboard.live import Live
+from stream.dashboard.pages import add_pages
+from stream.errors import ConfigurationError
+from stream.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_ASSETS = Path(__file__).parent / "static"
+_GRACE_SECONDS = 2
+_RECONNECT_SECONDS = 10.0
+
+
+def dashboard(settings: Settings, live: Live, host: str = "127.0.0.1") -> Guard:
+    """The application; it begins to look when its lifespan begins. One in a process.
+
+    Raises
+    ------
+    ConfigurationError
+        If others could look without logging in, or a setting is wrong.
+    """
+    rules = access(settings, host)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        live.start()
+        try:
+            yield
+        finally:
+            await live.stop()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/assets", StaticFiles(directory=_ASSETS))
+    add_pages(live)
+    ui.run_with(
+        app,
+        title="Agos",
+        dark=None,
+        tailwind=False,
+        binding_refresh_interval=None,
+        reconnect_timeout=_RECONNECT_SECONDS,
+        message_history_length=50,
+        show_welcome_message=False,
+    )
+    return Guard(app, rules)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal comes; exit code.
+
+    Raises
+    ------
+    AgosError
+        If a setting is wrong.
+    """
+    logging.basicConfig(
+        level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for name in ("kafka", "uvicorn", "nicegui", "socketio", "engineio", "httpx", "watchfiles"):
+        logging.getLogger(name).setLevel("ERROR" if name != "kafka" else "CRITICAL")
+    host, port = address(settings.dashboard)
+    app = dashboard(settings, Live(settings), host)
+    server = _Server(_config(app, host, port))
+    log.info("listening on http://%s:%d", host, port)
+    server.run()
+    return 0 if server.started else 1
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `host:port`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigurationError(f"AGOS_DASHBOARD: {text!r}, expected host:port")
+    return host.strip("[]"), int(port)
+
+
+def _config(app: Any, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+        # Pages are small; compressing every update would cost more than it saves.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends with its own exit code after a signal, not by the signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()

@@ -1,0 +1,147 @@
+"""Looks once a second, for all browsers together, and writes the history down."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nicegui import Event
+
+from stream.dashboard.figures import thresholds
+from stream.dashboard.history import FINEST, KEPT, History, Point, packed, unpacked
+from stream.dashboard.logs import LogEnds
+from stream.dashboard.moment import Ends, Moment, Moments
+from stream.dashboard.text import now_ms
+from stream.errors import AgosError
+from stream.settings import Settings
+from stream.store.history import HistoryStore
+from stream.store.watching import Watcher
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+_ENDS_SECONDS = 2.0
+
+
+@dataclass
+class _Told:
+    """A problem is logged once, when it begins and when it ends."""
+
+    text: str = ""
+
+    def tell(self, text: str) -> None:
+        if text and not self.text:
+            log.warning("%s", text)
+        elif self.text and not text:
+            log.info("over: %s", self.text)
+        self.text = text
+
+
+class Live:
+    """The newest moment and the history.
+
+    Attributes
+    ----------
+    moment
+        None before Redis was first read.
+    problem
+        Why there is no newer moment; empty if there is.
+    changed
+        Told after every look, successful or not.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = thresholds(settings.thresholds)
+        self.history = History()
+        self.moment: Moment | None = None
+        self.changed = Event[[]]()
+        self._moments = Moments(settings.partitions)
+        self._watcher = Watcher(settings)
+        self._store = HistoryStore(settings)
+        self._ends = Ends()
+        self._logs = LogEnds(settings)
+        self._name = uuid.uuid4().hex
+        self._restored = False
+        self._problem = _Told()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pointed_ms = 0
+
+    @property
+    def problem(self) -> str:
+        """Why there is no newer moment."""
+        return self._problem.text
+
+    def start(self) -> None:
+        """Begin to look."""
+        steps: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+            (_LOOK_SECONDS, self.look),
+            (_ENDS_SECONDS, self._read_ends),
+        ]
+        self._tasks = [asyncio.create_task(_every(seconds, step)) for seconds, step in steps]
+
+    async def stop(self) -> None:
+        """Look no more, and let another dashboard write the history."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(AgosError):
+            await self._store.leave(self._name)
+        await self._watcher.close()
+        await self._store.close()
+        await asyncio.to_thread(self._logs.close)
+
+    async def look(self) -> None:
+        """See what there is now, and tell everybody."""
+        try:
+            if not self._restored:
+                await self._restore()
+            seen = await self._watcher.look()
+            self.moment = self._moments.add(now_ms(), seen, self._ends)
+            await self._remember(self.moment)
+            self._problem.tell("")
+        except AgosError as error:
+            self._problem.tell(str(error))
+        self.changed.emit()
+
+    async def _restore(self) -> None:
+        for seconds in KEPT:
+            stored = await self._store.load(seconds)
+            self.history.restore(seconds, await asyncio.to_thread(_unpack, stored))
+        self._restored = True
+
+    async def _remember(self, moment: Moment) -> None:
+        """Every few seconds a point; the dashboard that leads stores it."""
+        if moment.at_ms // (FINEST * 1000) == self._pointed_ms // (FINEST * 1000):
+            return
+        first, self._pointed_ms = not self._pointed_ms, moment.at_ms
+        if first:
+            return
+        new = self.history.add(self._moments.point(moment))
+        if await self._store.leads(self._name):
+            points = {seconds: [packed(point) for point in added] for seconds, added in new.items()}
+            await self._store.append(points, KEPT)
+
+    async def _read_ends(self) -> None:
+        try:
+            self._ends = Ends(await asyncio.to_thread(self._logs.read))
+        except AgosError as error:
+            self._ends = Ends(problem=str(error))
+
+
+def _unpack(stored: list[bytes]) -> list[Point | None]:
+    return [unpacked(text) for text in stored]
+
+
+async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+    """Run a step again and again; a bug in it is logged, and the next one tries again."""
+    loop = asyncio.get_running_loop()
+    while True:
+        begun = loop.time()
+        try:
+            await step()
+        except Exception:
+            log.exception("a bug, please report it")
+        await asyncio.sleep(max(seconds - (loop.time() - begun), 0.05))

@@ -1,0 +1,112 @@
+"""Segments: are they moving as they should."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from nicegui import ui
+
+from stream.dashboard import charts, text
+from stream.dashboard.elements import Chart, Listing, Row, section
+from stream.dashboard.frame import frame
+from stream.dashboard.history import Point
+from stream.dashboard.live import Live
+from stream.dashboard.moment import Moment
+from stream.store.records import Segment
+
+#: Name → seconds of the period that the charts show.
+PERIODS = {"hour": 3_600, "day": 86_400, "week": 604_800}
+_TREND_POINTS = 40
+_COLUMNS = [
+    ("segment", "text"),
+    ("size", "number"),
+    ("last hour", "text"),
+    ("entered/min", "number"),
+    ("left/min", "number"),
+    ("turnover/h", "number"),
+    ("id", "text"),
+]
+
+
+def segments_page(live: Live) -> None:
+    """Make the page known."""
+
+    @ui.page("/segments")
+    def segments(period: str = "hour") -> None:
+        chosen = period if period in PERIODS else "hour"
+        with frame(live, "/segments", "Segments"):
+            _periods("/segments", chosen)
+            with section("Discovered by the model"):
+                found_chart = Chart("Sizes of discovered segments over time", {})
+                found = Listing(
+                    "Discovered segments", _COLUMNS,
+                    "None yet: the model needs some customers first.",
+                )  # fmt: skip
+            with section("Defined by people"):
+                defined_chart = Chart("Sizes of defined segments over time", {})
+                defined = Listing(
+                    "Defined segments", _COLUMNS,
+                    "None: name a file of definitions in AGOS_SEGMENTS and start the workers.",
+                )  # fmt: skip
+        drawn = [0]
+
+        def draw() -> None:
+            moment = live.moment
+            if moment is None:
+                return
+            ours = [s for s in moment.segments if not s.discovered]
+            theirs = [s for s in moment.segments if s.discovered and (s.size or not s.retired)]
+            hour = live.history.points(PERIODS["hour"], _TREND_POINTS)
+            found.show([row(s, moment, hour) for s in theirs])
+            defined.show([row(s, moment, hour) for s in ours])
+            points = live.history.points(PERIODS[chosen])
+            if points and points[-1].at_ms != drawn[0]:
+                drawn[0] = points[-1].at_ms
+                found_chart.show(charts.sizes(points, theirs))
+                defined_chart.show(charts.sizes(points, ours))
+
+        draw()
+        live.changed.subscribe(draw)
+
+
+def row(segment: Segment, moment: Moment, hour: Sequence[Point]) -> Row:
+    """A segment in the table."""
+    entered, left = moment.per_minute.get(segment.id, (0, 0))
+    sizes = [point.segments[segment.id][0] for point in hour if segment.id in point.segments]
+    return {
+        "key": segment.id,
+        "class": "dim" if segment.retired else "",
+        "cells": [
+            {
+                "text": segment.name,
+                "href": "/segment?" + urlencode({"id": segment.id}),
+                "note": "ending: the model no longer has it" if segment.retired else segment.kind,
+            },
+            text.count(segment.size),
+            {"spark": sizes} if len(sizes) > 1 else "-",
+            text.count(entered),
+            text.count(left),
+            text.share(turnover(segment, hour)),
+            segment.id,
+        ],
+    }
+
+
+def turnover(segment: Segment, hour: Sequence[Point]) -> float | None:
+    """Entries and exits of the last hour per mean member, halved: 1 is everybody once."""
+    told = [point.segments[segment.id] for point in hour if segment.id in point.segments]
+    mean = sum(size for size, _, _ in told) / len(told) if told else 0.0
+    if not mean:
+        return None
+    return sum(entered + left for _, entered, left in told) / 2 / mean
+
+
+def _periods(path: str, chosen: str) -> None:
+    with ui.element("nav").classes("periods") as nav:
+        nav.props["aria-label"] = "Period"
+        for name in PERIODS:
+            link = ui.element("a")
+            link.props["href"] = f"{path}?period={name}"
+            if name == chosen:
+                link.props["aria-current"] = "true"
+            with link:
+                ui.label(f"last {name}")
