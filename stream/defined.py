@@ -2,14 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.columns import Columns
 from stream.conditions import Change as Turn
-from stream.conditions import Changed, Definitions, Percentiles, Ranks, purchase_event, unknown_past
+from stream.conditions import (
+    Changed,
+    Definitions,
+    Memory,
+    Percentiles,
+    Point,
+    Ranks,
+    purchase_event,
+    unknown_past,
+)
 from stream.customer import UNASSIGNED, Extra, Table
 from stream.decoding import Decoded, category_code
 from stream.membership import Change, cluster_segment
@@ -22,6 +32,23 @@ _CHANGED = {
 }
 
 
+#: Topics whose events the conditions see; a point is the next offset of each, in this order.
+POINT_TOPICS = (INTERACTIONS, PURCHASES)
+
+
+def point_of(ends: Mapping[str, int]) -> Point:
+    """The point at which a partition stands, by its next offsets."""
+    return tuple(ends.get(topic, 0) for topic in POINT_TOPICS)
+
+
+def seen_as(topic: str, event: Any) -> tuple[str, int, Mapping[str, Any], int | None]:
+    """Name, time, properties and amount under which conditions see an event of `POINT_TOPICS`."""
+    if topic == INTERACTIONS:
+        return event.name, event.timestamp, event.properties, None
+    name, properties = purchase_event(event.total, event.currency, event.items)
+    return name, event.timestamp, properties, event.total
+
+
 def changed_by(topics: Iterable[str]) -> int:
     """Facts that events of these topics may change: flags of `Changed`."""
     found: int = Changed.NOTHING
@@ -30,21 +57,10 @@ def changed_by(topics: Iterable[str]) -> int:
     return found
 
 
-class _Affinities(Mapping[str, float]):
-    """Share of each category among the remembered ones, by name; names are not remembered."""
-
-    def __init__(self, codes: list[int], weights: list[float]) -> None:
-        total = sum(weights) or 1.0
-        self._shares = {c: w / total for c, w in zip(codes, weights, strict=True) if w > 0}
-
-    def __getitem__(self, category: str) -> float:
-        return self._shares[category_code(category)]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return len(self._shares)
+@lru_cache(maxsize=64)
+def _names(categories: frozenset[str]) -> dict[int, str]:
+    """Code → name: of the categories themselves only codes are remembered."""
+    return {category_code(category): category for category in categories}
 
 
 class CustomerFacts:
@@ -78,9 +94,12 @@ class CustomerFacts:
     def last_seen_ms(self) -> int:
         return int(self._row["last_seen_ms"])
 
-    @property
-    def affinities(self) -> Mapping[str, float]:
-        return _Affinities(self._row["categories"].tolist(), self._row["weights"].tolist())
+    def affinities(self, categories: frozenset[str]) -> Mapping[str, float]:
+        """Share of each of these categories among the remembered ones."""
+        names, weights = _names(categories), self._row["weights"].tolist()
+        pairs = zip(self._row["categories"].tolist(), weights, strict=True)
+        total = sum(weights) or 1.0
+        return {names[code]: w / total for code, w in pairs if w > 0 and code in names}
 
     @property
     def cluster(self) -> str | None:
@@ -90,8 +109,9 @@ class CustomerFacts:
 
 @dataclass(slots=True)
 class Turns:
-    """What evaluations of a batch found."""
+    """What evaluations of a batch found; `point` is where its partition stood before it."""
 
+    point: Point | None = None
     #: Row → its turns, in the order in which they came about.
     turns: dict[int, list[Turn]] = field(default_factory=dict)
     #: Row → ms of the next evaluation, None for none; only where it is another than before.
@@ -117,6 +137,13 @@ class Turns:
                 entered = turn.at_ms if turn.change == "entered" else ""
                 flat += (table.names[row], turn.segment, entered)
         return flat
+
+
+class Past(Protocol):
+    """What happened to customers before their states begin."""
+
+    def complete(self, customer_id: str, memory: Memory, definitions: Definitions) -> bool:
+        """Give a memory what it lacks; whether it lacked anything."""
 
 
 class Defined:
@@ -146,36 +173,53 @@ class Defined:
         newest_ms = np.maximum(np.maximum.accumulate(batch.at_ms), watermark_ms or 0).tolist()
         for i in np.flatnonzero(fresh).tolist():
             row, at = rows[i], at_ms[i]
-            extra = self._extra(table, row, row in new)
-            due = self.definitions.due(extra.memory)
+            extra = self._extra(table, row, found.point, new=row in new)
             now = at if watermark_ms is None else newest_ms[i]
-            if due is not None and due <= now:
-                self.evaluate(table, [row], now, Changed.NOTHING, found)
-            cares = self._observe(extra.memory, decoded.topic, decoded.events[i], at)
+            if 0 < extra.due_ms <= now:
+                self._judge(table, row, extra, now, Changed.NOTHING, found)
+            cares = False
+            if decoded.topic != PROFILES:
+                seen = seen_as(decoded.topic, decoded.events[i])
+                cares = self.definitions.observe(extra.memory, *seen)
             if watermark_ms is not None and (cares or decoded.topic == PROFILES):
-                self.evaluate(table, [row], now, changed, found)
+                self._judge(table, row, extra, now, changed, found)
 
     def evaluate(
         self, table: Table, rows: Iterable[int], now_ms: int, changed: int, found: Turns
     ) -> None:
         """Evaluate rows at `now_ms`, adding to `found`."""
         for row in rows:
-            extra = self._extra(table, row, False)
-            facts = CustomerFacts(table.rows[row], extra, self.ranks)
-            verdict = self.definitions.evaluate(
-                extra.memory, facts, now_ms, extra.memberships, changed
+            extra = self._extra(table, row, found.point)
+            self._judge(table, row, extra, now_ms, changed, found)
+
+    def complete(
+        self, table: Table, rows: NDArray[np.int64], past: Past, found: Turns
+    ) -> list[int]:
+        """Give rows what their memories lack; those that lacked anything."""
+        return [
+            row
+            for row in rows.tolist()
+            if past.complete(
+                table.names[row], self._extra(table, row, found.point).memory, self.definitions
             )
+        ]
+
+    def _judge(
+        self, table: Table, row: int, extra: Extra, now_ms: int, changed: int, found: Turns
+    ) -> None:
+        facts = CustomerFacts(table.rows[row], extra, self.ranks)
+        verdict = self.definitions.evaluate(extra.memory, facts, now_ms, extra.memberships, changed)
+        if verdict.changes:
             extra.memberships = dict(verdict.memberships)
-            if verdict.changes:
-                found.turns.setdefault(row, []).extend(verdict.changes)
-            if (verdict.due_ms or 0) != extra.due_ms:
-                extra.due_ms = verdict.due_ms or 0
-                found.due[row] = verdict.due_ms
+            found.turns.setdefault(row, []).extend(verdict.changes)
+        if (verdict.due_ms or 0) != extra.due_ms:
+            extra.due_ms = verdict.due_ms or 0
+            found.due[row] = verdict.due_ms
 
     def rank(self, table: Table, rows: Iterable[int], now_ms: int, partition: int) -> None:
         """Let a partition's customers count in the percentiles; each once per generation."""
         for row in rows:
-            extra = self._extra(table, row, False)
+            extra = table.extra.get(row) or Extra()
             facts = CustomerFacts(table.rows[row], extra, self.ranks)
             values = self.definitions.measures(extra.memory, facts, now_ms)
             self.ranks.add(values.items(), partition)
@@ -187,19 +231,11 @@ class Defined:
         known = self.definitions.segments
         return sorted(s for s in extra.memberships if s not in known or not known[s].shadow)
 
-    def _observe(self, memory: dict[str, Any], topic: str, event: Any, at_ms: int) -> bool:
-        if topic == INTERACTIONS:
-            return self.definitions.observe(memory, event.name, at_ms, event.properties)
-        if topic == PURCHASES:
-            name, properties = purchase_event(event.total, event.currency, event.items)
-            return self.definitions.observe(memory, name, at_ms, properties, event.total)
-        return False
-
-    @staticmethod
-    def _extra(table: Table, row: int, new: bool) -> Extra:
+    def _extra(self, table: Table, row: int, point: Point | None, *, new: bool = False) -> Extra:
         extra = table.extra.get(row)
         if extra is None:
             extra = table.extra[row] = Extra()
         if not extra.memory and not new:
             extra.memory = unknown_past()
+        self.definitions.adopt(extra.memory, point)
         return extra

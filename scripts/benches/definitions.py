@@ -131,9 +131,7 @@ def run(found: Definitions | None, stream: list[Event], facts: list[Any]) -> tup
     return time.process_time() - started, changes
 
 
-def definitions(
-    events: int, customers: int, seed: int, repeats: int, on: str
-) -> dict[str, Any]:
+def definitions(events: int, customers: int, seed: int, repeats: int, on: str) -> dict[str, Any]:
     """Microseconds of CPU per event with 10 and 100 definitions, and their ratios."""
     return {
         "events": events,
@@ -196,9 +194,7 @@ def forget_customers(client: redis.Redis, settings: Settings) -> None:
         client.delete(keys.offsets(partition), keys.due(partition))
 
 
-def compared(
-    times: dict[int, list[float]], changes: dict[int, list[float]]
-) -> dict[str, Any]:
+def compared(times: dict[int, list[float]], changes: dict[int, list[float]]) -> dict[str, Any]:
     """Medians, and the ratio within each turn."""
     few, many = (times[count] for count in COUNTS)
     ratios = [b / a for a, b in zip(few, many, strict=True)]

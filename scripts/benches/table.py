@@ -28,6 +28,7 @@ def sections(figures: Mapping[str, Any]) -> list[Section]:
         "growth": _growth,
         "rebalance": _rebalance,
         "scale": _scale,
+        "definitions": _definitions,
     }
     machines: list[Section] = []
     parts: list[Section] = []
@@ -146,3 +147,18 @@ def _scale(part: Mapping[str, Any]) -> Section:
     return Section(
         title, ("workers", "events/s", "worker CPU µs/event", "Redis CPU µs/event"), rows
     )
+
+
+def _definitions(part: Mapping[str, Any]) -> Section:
+    rows = []
+    for name in ("conditions", "worker"):
+        figures = part[name]
+        times = [f"{figures['us_per_event'][count]:.1f}" for count in ("10", "100")]
+        changes = [f"{figures['changes_per_event'][count]:.2f}" for count in ("10", "100")]
+        runs = " ".join(f"{ratio:.2f}" for ratio in figures["ratios"])
+        rows.append((name, *times, " → ".join(changes), f"{figures['ratio']:.2f}", runs))
+    title = (
+        f"definitions: CPU per event, {part['events']:,} events of {part['customers']:,} customers"
+    )
+    head = ("", "10: us", "100: us", "changes per event", "ratio", "runs")
+    return Section(title, head, rows)

@@ -7,11 +7,12 @@ occurrences, standing, view). Everything here is pure: time is passed in.
 
 from stream.conditions.definitions import Definitions
 from stream.conditions.grammar import parse
-from stream.conditions.memory import Memory, copied, unknown_past
+from stream.conditions.listening import Listening, States
+from stream.conditions.memory import Memory, Point, copied, unknown_past
 from stream.conditions.percentiles import Measure, Ranks
 from stream.conditions.problems import DefinitionError, Problem
 from stream.conditions.segments import KINDS, Segment
-from stream.conditions.selection import ORDER_COMPLETED, ORDER_REFUNDED, purchase_event
+from stream.conditions.selection import ORDER_COMPLETED, ORDER_REFUNDED, Happening, purchase_event
 from stream.conditions.verdict import Change, Verdict
 from stream.conditions.view import Changed, Facts, Percentiles
 
@@ -24,12 +25,16 @@ __all__ = [
     "DefinitionError",
     "Definitions",
     "Facts",
+    "Happening",
+    "Listening",
     "Measure",
     "Memory",
     "Percentiles",
+    "Point",
     "Problem",
     "Ranks",
     "Segment",
+    "States",
     "Verdict",
     "copied",
     "parse",

@@ -84,7 +84,8 @@ class Amount(Leaf):
         object.__setattr__(self, "_low", low)
         object.__setattr__(self, "_high", high)
 
-    def _passes(self, value: int, count: int) -> bool:
+    def passes(self, value: int, count: int) -> bool:
+        """Whether a scaled sum of so many events is as the condition wants it."""
         if self.average:
             return count > 0 and self.bounds.holds(Fraction(value, count * SCALE))
         if self._low is not None and value < self._low:
@@ -94,8 +95,8 @@ class Amount(Leaf):
     def turn(self, view: View) -> int:
         state = view.states.get(self.keeper.key)
         if self.within_ms is not None:
-            return window_turn(state, self.within_ms, view.now_ms, self._passes)
-        return NEVER if self._passes(*(state or (0, 0))) else -NEVER
+            return window_turn(state, self.within_ms, view.now_ms, self.passes)
+        return NEVER if self.passes(*(state or (0, 0))) else -NEVER
 
     def reason(self, view: View) -> str:
         state = view.states.get(self.keeper.key)

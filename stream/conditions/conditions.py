@@ -177,7 +177,7 @@ class Member(Leaf):
         return NEVER if self.segment in view.members else -NEVER
 
     def reason(self, view: View) -> str:
-        name = f'"{view.names.get(self.segment, self.segment)}"'
+        name = f'"{view.scope.names.get(self.segment, self.segment)}"'
         entered_ms = view.members.get(self.segment)
         return (
             f"not in {name}" if entered_ms is None else f"in {name} since {words.date(entered_ms)}"

@@ -1,6 +1,7 @@
 """A whole definitions file, compiled: folds events in, and says who belongs where."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from stream.conditions import words
@@ -8,24 +9,30 @@ from stream.conditions.amounts import Rank
 from stream.conditions.conditions import walk
 from stream.conditions.evaluation import Dues, Evaluation, earliest
 from stream.conditions.keepers import state_key
+from stream.conditions.listening import Listening, States
 from stream.conditions.memory import (
     DUE,
-    LACKING,
     NEW,
     NEW_CUSTOMER,
+    NEW_DEFINITIONS,
     STATES,
     TAG,
     TOUCHED,
     Memory,
+    Point,
     adopt,
     begin,
-    lacking_since,
+    copied,
+    lacking_of,
+    lost_of,
+    note,
 )
-from stream.conditions.plan import Plan, asked_of, audiences_of, keepers_of, reaches_of
+from stream.conditions.plan import Plan, asked_of, keepers_of, reaches_of
 from stream.conditions.segments import Segment, needs, ordered
-from stream.conditions.selection import ANY_EVENT, Happening
+from stream.conditions.selection import Happening
+from stream.conditions.standing import Affinity
 from stream.conditions.verdict import Cause, Change, Verdict
-from stream.conditions.view import NEVER, Changed, Facts, View
+from stream.conditions.view import NEVER, Changed, Facts, Scope, View
 
 
 class Definitions:
@@ -55,16 +62,19 @@ class Definitions:
         canonical = sorted((segment.canonical() for segment in self._ordered), key=repr)
         #: Changes whenever the meaning of any segment changes.
         self.version = state_key("definitions", canonical)
-        self._names = {segment.id: segment.name for segment in self._ordered}
         self._keepers = keepers_of(self._ordered)
-        self._audiences, self._others = audiences_of(self._keepers.values())
+        self._listening = Listening(self._keepers.values())
         self._plan = Plan(self._ordered)
         self._evaluation = Evaluation(self._ordered)
         conditions = [c for segment in self._ordered for c in walk(segment.when)]
+        names = {segment.id: segment.name for segment in self._ordered}
+        categories = frozenset(c.category for c in conditions if isinstance(c, Affinity))
+        self._scope = Scope(names, categories)
         self._ranks = tuple(c for c in conditions if isinstance(c, Rank))
         #: Whether any condition asks for a percentile.
         self.ranked = bool(self._ranks)
-        self._asked = asked_of(self._ordered)
+        #: Segment → keys of the states that it asks about, itself or through others.
+        self.asked: Mapping[str, frozenset[str]] = asked_of(self._ordered)
         #: Key of a state → how far back (ms) it needs events; None: a whole life.
         self.reaches: Mapping[str, int | None] = reaches_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
@@ -73,7 +83,7 @@ class Definitions:
     @property
     def events(self) -> frozenset[str]:
         """Names of the events that matter; with `*` among them every event does."""
-        return frozenset(self._audiences) | ({ANY_EVENT} if self._others else set())
+        return self._listening.names
 
     @property
     def conditions_needed(self) -> frozenset[str]:
@@ -100,28 +110,17 @@ class Definitions:
 
         Events may come in any order but each only once.
         """
-        if memory.get(TAG) != self.version:
-            self._adopt(memory)
-        audience = self._audiences.get(name, self._others)
-        if audience is None:
-            return False
+        self.adopt(memory, None)
         event = Happening(name, at_ms, properties, total_minor)
-        states = memory[STATES]
+        changed = self._listening.fold(memory[STATES], event)
+        if not changed:
+            return False
         touched = memory.get(TOUCHED)
-        changed = False
-        for key, fold, takes in audience.of(event):
-            if takes is not None and not takes(event):
-                continue
-            state = fold(states.get(key), event)
-            if state is None:
-                continue
-            states[key] = state
-            changed = True
-            if touched is None:
-                touched = memory[TOUCHED] = [key]
-            elif key not in touched:
-                touched.append(key)
-        return changed
+        if touched is None:
+            memory[TOUCHED] = changed
+        else:
+            touched += [key for key in changed if key not in touched]
+        return True
 
     def evaluate(
         self,
@@ -135,22 +134,20 @@ class Definitions:
 
         `changed` names the facts that may differ from the last evaluation (flags of `Changed`).
         """
-        if memory.get(TAG) != self.version:
-            self._adopt(memory)
+        self.adopt(memory, None)
         if NEW in memory:
             return self._evaluate_all(memory, facts, now_ms, memberships)
         dues: Dues = memory.get(DUE) or {}
         touched = memory.pop(TOUCHED, ())
         due = earliest(dues)
         work = self._plan.work(touched, changed)
-        indexes = work.given(memberships, memory[STATES])
-        if not indexes and due > now_ms:
-            return Verdict((), memberships, due if due < NEVER else None)
-        view = View(memory[STATES], facts, now_ms, dict(memberships), self._names)
+        view = View(memory[STATES], facts, now_ms, memberships, self._scope)
         changes: list[Change] = []
         if due <= now_ms:
             self._evaluation.catch_up(view, dues, changes)
-            indexes = work.given(view.members, view.states)
+        indexes = work.given(view)
+        if not indexes and due > now_ms:
+            return Verdict((), memberships, due if due < NEVER else None)
         cause: Cause = "model" if changed == Changed.CLUSTER and not touched else "event"
         self._evaluation.run(view, indexes, dues, changes, cause)
         return _verdict(memory, view, dues, changes)
@@ -161,14 +158,14 @@ class Definitions:
         """Of a customer who is new to these definitions; memberships they lack end."""
         cause: Cause = "event" if memory.pop(NEW) == NEW_CUSTOMER else "definition"
         memory.pop(TOUCHED, None)
-        view = View(memory[STATES], facts, now_ms, dict(memberships), self._names)
+        view = View(memory[STATES], facts, now_ms, memberships, self._scope)
         changes: list[Change] = []
         for name in memberships.keys() - self.segments.keys():
-            del view.members[name]
+            view.leave(name)
             reason = "the segment is no longer defined"
             changes.append(Change(name, "left", now_ms, "definition", reason, None))
         dues: Dues = {}
-        self._evaluation.run(view, list(range(len(self._ordered))), dues, changes, cause)
+        self._evaluation.run(view, self._plan.everything.given(view), dues, changes, cause)
         return _verdict(memory, view, dues, changes)
 
     def due(self, memory: Memory) -> int | None:
@@ -185,10 +182,9 @@ class Definitions:
         memberships: Mapping[str, int],
     ) -> str:
         """Why the customer is in the segment, or what is missing, in words."""
-        if memory.get(TAG) != self.version:
-            self._adopt(memory)
+        memory = self._current(memory)
         wanted = self.segments[segment]
-        view = View(memory[STATES], facts, now_ms, dict(memberships), self._names)
+        view = View(memory[STATES], facts, now_ms, memberships, self._scope)
         reason = wanted.when.reason(view)
         entered_ms = memberships.get(segment)
         if entered_ms is None:
@@ -205,9 +201,8 @@ class Definitions:
 
         Keyed by measure and window (ms, None: whole life); those without a value are absent.
         """
-        if memory.get(TAG) != self.version:
-            self._adopt(memory)
-        view = View(memory[STATES], facts, now_ms, {}, self._names)
+        memory = self._current(memory)
+        view = View(memory[STATES], facts, now_ms, {}, self._scope)
         found = {(c.measure, c.within_ms): c.value(view) for c in self._ranks}
         return {key: value for key, value in found.items() if value is not None}
 
@@ -217,82 +212,94 @@ class Definitions:
 
     def missing(self, memory: Memory) -> frozenset[str]:
         """Keys of the states that lack what happened before they were defined."""
-        if memory.get(TAG) != self.version:
-            self._adopt(memory)
-        return frozenset(memory.get(LACKING, ()))
+        current = self._current(memory)
+        return frozenset([*lacking_of(current), *lost_of(current)])
+
+    def lost(self, memory: Memory) -> frozenset[str]:
+        """Keys of those whose past the log no longer had when they were filled in."""
+        return self.conditions_needed.intersection(lost_of(memory))
 
     def incomplete(self, memory: Memory) -> frozenset[str]:
         """Segments that ask about such states, themselves or through segments they need."""
-        missing = self.missing(memory)
-        if not missing:
-            return frozenset()
-        return frozenset(name for name, asked in self._asked.items() if missing & asked)
+        return self.asking(self.missing(memory))
+
+    def asking(self, keys: Collection[str]) -> frozenset[str]:
+        """Segments that ask about any of these states."""
+        return _asking(self, frozenset(keys)) if keys else frozenset()
 
     def events_asked(self, segment: str, missing: Collection[str]) -> tuple[str, ...]:
         """In words, the events of a segment's conditions whose states are among `missing`."""
-        keys = sorted(self._asked[segment].intersection(missing))
+        keys = sorted(self.asked[segment].intersection(missing))
         keepers = (self._keepers[key] for key in keys)
         return tuple(dict.fromkeys(s.text() for keeper in keepers for s in keeper.selections))
 
-    def lacking_since(self, memory: Memory) -> dict[str, str]:
-        """The same keys, each with the version of the definitions that asked for it first.
+    def lacking(self, memory: Memory, point: Point) -> dict[str, Point]:
+        """Key of each state that lacks its past → point where it begins; what happened from
+        there on is in it. States that are new to the memory begin at `point`."""
+        return lacking_of(self._current(memory, point))
 
-        What happened from when those came into force on is in the state.
-        """
-        if memory.get(TAG) != self.version:
-            self._adopt(memory)
-        return lacking_since(memory)
+    def listening(self, keys: Collection[str]) -> Listening:
+        """Folds events into these states only."""
+        return Listening(self._keepers[key] for key in sorted(keys))
 
     def complete(
-        self,
-        memory: Memory,
-        earlier: Memory,
-        covered: Collection[str] | None = None,
-        since: str | None = None,
+        self, memory: Memory, earlier: States, keys: Collection[str], lost: Collection[str] = ()
     ) -> bool:
-        """Give `memory` what it lacks from `earlier`, a memory of the events before it.
-
-        The two must have seen disjoint sets of events. Evaluate afterwards.
+        """Give a memory what it lacks; it is evaluated as a whole when it is next evaluated.
 
         Parameters
         ----------
-        covered
-            The states of which `earlier` has seen all that they need; None: of all.
-        since
-            Version of the definitions before which `earlier` ends; None: these.
+        earlier
+            States of the events before the memory's own begin.
+        keys
+            Of those that the memory lacks, what is to be filled in.
+        lost
+            Keys of which `earlier` may not have everything.
 
         Returns
         -------
         bool
-            Whether anything was filled in.
+            Whether anything was lacking.
         """
-        lacking = self.lacking_since(memory)
-        begun = self.version if since is None else since
-        filled = {key for key, version in lacking.items() if version == begun}
-        if covered is not None:
-            filled &= set(covered)
+        lacking = lacking_of(memory)
+        filled = [key for key in keys if key in lacking]
         if not filled:
             return False
-        states, before = memory[STATES], earlier.get(STATES, {})
-        touched = memory.setdefault(TOUCHED, [])
-        for key in sorted(filled & before.keys()):
-            mine = states.get(key)
-            merge = self._keepers[key].merge
-            states[key] = before[key] if mine is None else merge(mine, before[key])
-            if key not in touched:
-                touched.append(key)
-        left = {key: version for key, version in lacking.items() if key not in filled}
-        memory.pop(LACKING, None)
-        if left:
-            memory[LACKING] = left
+        states = memory[STATES]
+        for key in filled:
+            del lacking[key]
+            if key in earlier:
+                mine, merge = states.get(key), self._keepers[key].merge
+                states[key] = earlier[key] if mine is None else merge(mine, earlier[key])
+        note(memory, lacking, [*lost_of(memory), *(key for key in filled if key in lost)])
+        memory[NEW] = NEW_DEFINITIONS
         return True
 
-    def _adopt(self, memory: Memory) -> None:
+    def adopt(self, memory: Memory, point: Point | None) -> None:
+        """Make a memory one of these definitions: that of a new customer if it is empty.
+
+        What it does not know of states that are new begins at `point`, if somebody knows it.
+        """
+        if memory.get(TAG) == self.version:
+            return
         if not memory:
             begin(memory, self.version)
             return
         known = self.known.get(memory.get(TAG, ""))
-        adopt(memory, self.version, self._keepers.keys(), known)
+        adopt(memory, self.version, self._keepers.keys(), known, point)
+
+    def _current(self, memory: Memory, point: Point | None = None) -> Memory:
+        """The memory, or a copy of it that is one of these definitions."""
+        if memory.get(TAG) != self.version:
+            memory = copied(memory)
+            self.adopt(memory, point)
+        return memory
+
+
+@lru_cache(maxsize=256)
+def _asking(definitions: Definitions, keys: frozenset[str]) -> frozenset[str]:
+    asked = definitions.asked.items()
+    return frozenset(name for name, states in asked if not states.isdisjoint(keys))
 
 
 def _verdict(memory: Memory, view: View, dues: Dues, changes: list[Change]) -> Verdict:

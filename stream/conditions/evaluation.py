@@ -29,14 +29,15 @@ class Evaluation:
         self, view: View, work: list[int], dues: Dues, changes: list[Change], cause: Cause
     ) -> None:
         """Look at the segments of `work` (ascending), and at those that need what changes."""
-        members, now_ms = view.members, view.now_ms
+        now_ms = view.now_ms
         for i in work:
             segment, name, turn_of, stay_ms = self._segments[i]
             turn = turn_of(view)
-            entered_ms = members.get(name)
+            entered_ms = view.members.get(name)
             if turn > 0:
                 if entered_ms is None:
-                    members[name] = entered_ms = now_ms
+                    view.enter(name, now_ms)
+                    entered_ms = now_ms
                     changes.append(self._entered(segment, view, cause, turn))
                     self._spread(i, work)
                 next_ms = max(turn, entered_ms + stay_ms) if stay_ms else turn
@@ -45,7 +46,7 @@ class Evaluation:
             elif stay_ms and entered_ms + stay_ms > now_ms:
                 next_ms = entered_ms + stay_ms
             else:
-                del members[name]
+                view.leave(name)
                 reason = "" if view.projecting else segment.when.reason(view)
                 changes.append(Change(name, "left", now_ms, cause, reason, None))
                 self._spread(i, work)
@@ -96,8 +97,10 @@ class Evaluation:
 
 def _end_alone(segment: Segment, view: View, turn: int) -> int | None:
     """The same for a segment that needs no other; it was entered now."""
-    future = _future(view)
     due = max(turn, view.now_ms + segment.stay_at_least_ms)
+    if due >= NEVER:
+        return None
+    future = _future(view)
     while due < NEVER:
         future.now_ms = due
         turn = segment.when.turn(future)
@@ -108,5 +111,4 @@ def _end_alone(segment: Segment, view: View, turn: int) -> int | None:
 
 
 def _future(view: View) -> View:
-    members = dict(view.members)
-    return View(view.states, view.facts, view.now_ms, members, view.names, projecting=True)
+    return View(view.states, view.facts, view.now_ms, view.members, view.scope, projecting=True)

@@ -7,15 +7,18 @@
 | `d` | index of a segment → moment at which it must be looked at (absent: none) |
 | `t` | keys of the states that changed since the last evaluation |
 | `n` | not evaluated yet: 1 new customer, 2 new definitions |
-| `l` | key of a state that lacks what happened before it was defined → tag of those definitions |
+| `l` | key of a state that lacks what happened before it was defined → point where it begins |
+| `x` | keys of states of whose past nobody knows everything any more |
 """
 
 from collections.abc import Collection
 from typing import Any
 
 Memory = dict[str, Any]
+#: A place in the stream of events that customers are made of, as the caller numbers it.
+Point = tuple[int, ...]
 
-TAG, STATES, DUE, TOUCHED, NEW, LACKING = "v", "s", "d", "t", "n", "l"
+TAG, STATES, DUE, TOUCHED, NEW, LACKING, LOST = "v", "s", "d", "t", "n", "l", "x"
 NEW_CUSTOMER, NEW_DEFINITIONS = 1, 2
 
 
@@ -29,26 +32,55 @@ def unknown_past() -> Memory:
     return {TAG: "", STATES: {}}
 
 
-def adopt(memory: Memory, tag: str, keys: Collection[str], known: Collection[str] | None) -> None:
-    """Take a memory over from other definitions, whose keys were `known` (None: unknown)."""
-    states = memory[STATES]
+def adopt(
+    memory: Memory,
+    tag: str,
+    keys: Collection[str],
+    known: Collection[str] | None,
+    point: Point | None,
+) -> None:
+    """Take a memory over from other definitions, whose keys were `known` (None: unknown).
+
+    States that are new begin at `point`; None: nobody knows where.
+    """
+    states, since = memory[STATES], lacking_of(memory)
     before = states.keys() if known is None else known
-    since = lacking_since(memory)
-    lacking = {key: tag for key in sorted(keys) if key not in before}
-    lacking |= {key: since[key] for key in sorted(since) if key in keys}
+    fresh = [key for key in keys if key not in before]
+    lacking = {key: begin for key, begin in since.items() if key in keys}
+    lost = [key for key in lost_of(memory) if key in keys]
+    if point is None:
+        lost += [key for key in fresh if key not in lacking and key not in lost]
+    else:
+        lacking |= {key: point for key in fresh if key not in lacking and key not in lost}
     memory[STATES] = {key: state for key, state in states.items() if key in keys}
     memory[TAG], memory[NEW] = tag, NEW_DEFINITIONS
-    for field in (DUE, TOUCHED, LACKING):
+    for field in (DUE, TOUCHED):
         memory.pop(field, None)
-    if lacking:
-        memory[LACKING] = lacking
+    note(memory, lacking, lost)
 
 
-def lacking_since(memory: Memory) -> dict[str, str]:
-    """Keys of the states that lack their past → tag of the definitions that asked first."""
+def note(memory: Memory, lacking: dict[str, Point], lost: Collection[str]) -> None:
+    """Keep what is lacking and what is lost."""
+    for field, value in ((LACKING, lacking), (LOST, sorted(lost))):
+        if value:
+            memory[field] = value
+        else:
+            memory.pop(field, None)
+
+
+def lacking_of(memory: Memory) -> dict[str, Point]:
+    """Key of each state that lacks its past → point where it begins."""
     lacking = memory.get(LACKING, {})
-    # Memories from before this was noted have a list: nobody knows since when.
-    return dict(lacking) if isinstance(lacking, dict) else dict.fromkeys(lacking, "")
+    pairs = lacking.items() if isinstance(lacking, dict) else ()
+    # Memories of earlier versions have a name in place of the point.
+    return {key: tuple(begin) for key, begin in pairs if not isinstance(begin, str)}
+
+
+def lost_of(memory: Memory) -> list[str]:
+    """Keys of the states of whose past nobody knows everything any more."""
+    lacking = memory.get(LACKING, {})
+    named = lacking.items() if isinstance(lacking, dict) else dict.fromkeys(lacking, "").items()
+    return [*memory.get(LOST, ()), *(key for key, begin in named if isinstance(begin, str))]
 
 
 def copied(memory: Memory) -> Memory:

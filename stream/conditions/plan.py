@@ -1,19 +1,14 @@
-"""Worked out once per file: who listens to which event, and what to look at again when."""
+"""Worked out once per file: what to look at again when."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stream.conditions.conditions import Condition, Not, walk
-from stream.conditions.keepers import Chain, Keeper
-from stream.conditions.occurrences import CountWithin
+from stream.conditions.gates import Entry, Gates, enterable, gate_of, need_of
+from stream.conditions.keepers import Keeper
 from stream.conditions.segments import Segment, needs
-from stream.conditions.selection import ANY_EVENT, Happening, Selection
-from stream.conditions.values import Among
-from stream.conditions.view import Changed
-
-#: Key of the state, its fold, and the test of an event's properties if there is one to make.
-Listener = tuple[str, Callable[[Any, Happening], Any], Callable[[Happening], bool] | None]
+from stream.conditions.view import Changed, View
 
 _MAX_REMEMBERED = 4_096
 
@@ -26,86 +21,6 @@ def keepers_of(segments: Iterable[Segment]) -> dict[str, Keeper]:
             if condition.keeper is not None:
                 found.setdefault(condition.keeper.key, condition.keeper)
     return found
-
-
-@dataclass(slots=True)
-class Audience:
-    """Who listens to one event; those that want one text of a property are found by it."""
-
-    plain: list[Listener] = field(default_factory=list)
-    by_text: dict[str, dict[str, list[Listener]]] = field(default_factory=dict)
-
-    def add(self, keeper: Keeper, name: str) -> None:
-        """Let a keeper listen to events of this name."""
-        wanted = [s for s in keeper.selections if {name, ANY_EVENT} & {*s.names}]
-        indexed = _indexed(wanted)
-        # A chain tests by itself which of its steps an event is.
-        untested = 0 if isinstance(keeper, Chain) else len(wanted[0].where) - bool(indexed)
-        takes = wanted[0].takes if untested else None
-        if indexed is None:
-            self.plain.append((keeper.key, keeper.fold, takes))
-            return
-        property_name, texts = indexed
-        buckets = self.by_text.setdefault(property_name, {})
-        for text in texts:
-            buckets.setdefault(text, []).append((keeper.key, keeper.fold, takes))
-
-    def of(self, event: Happening) -> list[Listener]:
-        """Listeners that the event may concern."""
-        if not self.by_text:
-            return self.plain
-        found = list(self.plain)
-        for name, buckets in self.by_text.items():
-            value = event.get(name)
-            if type(value) is str:
-                found += buckets.get(value, ())
-            elif type(value) is list:
-                hits = (hit for v in value if type(v) is str for hit in buckets.get(v, ()))
-                found += {hit[0]: hit for hit in hits}.values()
-        return found
-
-
-def _indexed(wanted: Sequence[Selection]) -> tuple[str, tuple[str, ...]] | None:
-    """Property of which just these texts can pass the test of any selection, if there is one."""
-    first = wanted[0]
-    for name, _ in first.where:
-        texts = [_texts(selection, name) for selection in wanted]
-        if all(found is not None for found in texts):
-            return name, tuple(dict.fromkeys(text for found in texts for text in found or ()))
-    return None
-
-
-def _texts(selection: Selection, name: str) -> tuple[str, ...] | None:
-    """Texts of which a property must be one; None if others pass as well."""
-    for tested, test in selection.where:
-        if tested == name and isinstance(test, Among) and not test.negated:
-            texts = tuple(value for value in test.values if isinstance(value, str))
-            if len(texts) == len(test.values):
-                return texts
-    return None
-
-
-def audiences_of(keepers: Iterable[Keeper]) -> tuple[dict[str, Audience], Audience | None]:
-    """Who listens to each named event, and who to all others."""
-    every = list(keepers)
-    names = {keeper.key: _names(keeper) for keeper in every}
-    named: dict[str, Audience] = {}
-    for name in {name for wanted in names.values() for name in wanted} - {ANY_EVENT}:
-        listening = (k for k in every if names[k.key] & {name, ANY_EVENT})
-        named[name] = _audience(listening, name)
-    others = [keeper for keeper in every if ANY_EVENT in names[keeper.key]]
-    return named, _audience(others, ANY_EVENT) if others else None
-
-
-def _names(keeper: Keeper) -> set[str]:
-    return {name for selection in keeper.selections for name in selection.names}
-
-
-def _audience(keepers: Iterable[Keeper], name: str) -> Audience:
-    audience = Audience()
-    for keeper in keepers:
-        audience.add(keeper, name)
-    return audience
 
 
 def _leaves(condition: Condition, sign: int) -> Iterator[tuple[Condition, int]]:
@@ -126,27 +41,25 @@ def growth_of(segment: Segment) -> dict[str, int]:
     return growth
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
-    """Segments to look at, by index: all of `always`, and of the others only those where it
-    can matter, non-members of `letting_in` and members of `letting_out` (index, id).
-
-    `counting` are those of `letting_in` that also need a number of events (index, id, key,
-    number).
+    """Segments to look at: all of `always` (by place), and of the others only those where it
+    can matter: those of `letting_in` and `gates` that can be entered, members of `letting_out`
+    (place, id).
     """
 
-    always: tuple[int, ...]
-    letting_in: tuple[tuple[int, str], ...]
-    letting_out: tuple[tuple[int, str], ...]
-    counting: tuple[tuple[int, str, str, int], ...]
+    always: list[int] = field(default_factory=list)
+    letting_in: list[Entry] = field(default_factory=list)
+    letting_out: list[tuple[int, str]] = field(default_factory=list)
+    gates: Gates | None = None
 
-    def given(self, members: Mapping[str, int], states: Mapping[str, Any]) -> list[int]:
-        """Indexes in ascending order, so that each segment comes after those it needs."""
+    def given(self, view: View) -> list[int]:
+        """Places in ascending order, so that each segment comes after those it needs."""
+        members, states = view.members, view.states
         work = [*self.always]
-        work += [i for i, name in self.letting_in if name not in members]
-        for i, name, key, needed in self.counting:
-            if name not in members and len(states.get(key, ())) >= needed:
-                work.append(i)
+        work += enterable(self.letting_in, members, states)
+        if self.gates is not None:
+            work += enterable(self.gates.open(view), members, states)
         work += [i for i, name in self.letting_out if name in members]
         work.sort()
         return work
@@ -159,13 +72,13 @@ class Plan:
         self._ids = [segment.id for segment in segments]
         self._by_key: dict[str, dict[int, int]] = {}
         self._by_fact: dict[int, set[int]] = {fact: set() for fact in Changed.EACH}
-        self._counting = {
-            i: (leaf.keeper.key, leaf.low)
-            for i, segment in enumerate(segments)
-            if isinstance(leaf := segment.when, CountWithin) and leaf.low > 1
-        }
+        self._needs = [need_of(segment.when) for segment in segments]
+        self._gates = [gate_of(segment.when) for segment in segments]
         self._remembered: dict[tuple[Any, ...], Work] = {}
+        #: For a customer of whom nothing was looked at yet.
+        self.everything = Work()
         for i, segment in enumerate(segments):
+            self._add(self.everything, i, 0)
             for key, growth in growth_of(segment).items():
                 self._by_key.setdefault(key, {})[i] = growth
             for condition in walk(segment.when):
@@ -191,14 +104,25 @@ class Plan:
         for fact, indexes in self._by_fact.items():
             if fact & changed:
                 towards |= dict.fromkeys(indexes, 0)
-        chosen = {sign: sorted(i for i in towards if towards[i] == sign) for sign in (-1, 0, 1)}
-        counting = {i: self._counting[i] for i in chosen[1] if i in self._counting}
-        return Work(
-            tuple(chosen[0]),
-            tuple((i, self._ids[i]) for i in chosen[1] if i not in counting),
-            tuple((i, self._ids[i]) for i in chosen[-1]),
-            tuple((i, self._ids[i], *needed) for i, needed in counting.items()),
-        )
+        work = Work()
+        for i, sign in towards.items():
+            self._add(work, i, sign)
+        return work
+
+    def _add(self, work: Work, i: int, sign: int) -> None:
+        name, gate = self._ids[i], self._gates[i]
+        entry = Entry(i, name, *self._needs[i])
+        found = gate is not None or entry.key
+        if sign == 0 and not found:
+            work.always.append(i)
+            return
+        if sign <= 0:
+            work.letting_out.append((i, name))
+        if sign >= 0 and gate is not None:
+            work.gates = work.gates or Gates()
+            work.gates.add(gate, entry)
+        elif sign >= 0:
+            work.letting_in.append(entry)
 
 
 def dependents_of(segments: Sequence[Segment]) -> list[tuple[int, ...]]:

@@ -30,8 +30,9 @@ class Facts(Protocol):
     def first_seen_ms(self) -> int: ...
     @property
     def last_seen_ms(self) -> int: ...
-    @property
-    def affinities(self) -> Mapping[str, float]: ...
+    def affinities(self, categories: frozenset[str]) -> Mapping[str, float]:
+        """Weights (0-1) of those of the categories that the customer has an interest in."""
+
     @property
     def cluster(self) -> str | None: ...
     @property
@@ -56,15 +57,23 @@ class Changed:
     ALL: Final = 31
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is the same for all customers: names of segments by id, and the categories asked for."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    categories: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class View:
-    """One customer at `now_ms`; `members` maps segment → moment entered, `names` ids → names."""
+    """One customer at `now_ms`; `members` maps segment → moment entered."""
 
     states: Mapping[str, Any]
     facts: Facts
     now_ms: int
-    members: dict[str, int]
-    names: Mapping[str, str]
+    members: Mapping[str, int]
+    scope: Scope
     #: True while the future is worked out: nothing but time goes on.
     projecting: bool = False
     _traits: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
@@ -81,5 +90,13 @@ class View:
     def affinities(self) -> Mapping[str, float]:
         """The customer's affinities, put together once for all conditions."""
         if self._affinities is None:
-            self._affinities = self.facts.affinities
+            self._affinities = self.facts.affinities(self.scope.categories)
         return self._affinities
+
+    def enter(self, segment: str, at_ms: int) -> None:
+        """Make the customer a member; who looks at it has memberships of its own."""
+        self.members = {**self.members, segment: at_ms}
+
+    def leave(self, segment: str) -> None:
+        """End a membership."""
+        self.members = {name: at for name, at in self.members.items() if name != segment}

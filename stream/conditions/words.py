@@ -32,6 +32,7 @@ def parse_duration(text: str) -> int | None:
     return int(match[1]) * UNITS_MS[match[2]] if match else None
 
 
+@lru_cache(maxsize=4_096)
 def duration(ms: int) -> str:
     """Longest unit that says it without a fraction: `90 days`, `1 hour`, `36 hours`."""
     for unit_ms, name in _NAMES:

@@ -27,8 +27,11 @@ class StoredFacts:
     spend_minor: int = 0
     first_seen_ms: int = 1 << 60
     last_seen_ms: int = 0
-    affinities: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
     cluster: str | None = None
+
+    def affinities(self, categories: frozenset[str]) -> Mapping[str, float]:
+        return {name: w for name, w in self.weights.items() if name in categories}
 
     def apply(self, record: Record) -> int:
         """Take the record in; which facts changed."""
@@ -45,7 +48,7 @@ class StoredFacts:
             self.traits = {name: value for name, value in merged.items() if value is not None}
             changed |= Changed.TRAITS
         if record.affinities is not None:
-            self.affinities, self.cluster = record.affinities, record.cluster
+            self.weights, self.cluster = record.affinities, record.cluster
             changed |= Changed.AFFINITIES | Changed.CLUSTER
         return changed
 

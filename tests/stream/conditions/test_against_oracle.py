@@ -135,8 +135,9 @@ def check_switch(case: Dense) -> None:
     for r in before:
         if r.name:
             new.observe(backfilled, r.name, r.at, r.properties, r.minor)
-    customer.definitions = new.after(old)
-    customer.definitions.complete(customer.memory, backfilled)
+    customer.definitions = later = new.after(old)
+    later.adopt(customer.memory, (0, 0))
+    later.complete(customer.memory, backfilled.get("s", {}), later.lacking(customer.memory, (0,)))
     customer.changes.clear()
     customer.evaluate(switch, Changed.NOTHING)
     assert not [name for name in customer.members if name.startswith("o")]

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream.conditions import Changed, Definitions, Verdict, parse, unknown_past
+from stream.conditions import Changed, Definitions, Happening, Verdict, parse, unknown_past
 from tests.stream.conditions.customers import StoredFacts
 
 HOUR = 3_600_000
@@ -87,13 +87,13 @@ def test_why_tells_what_holds_and_what_is_missing() -> None:
         )
     )
     memory = orders(definitions, -1, 0)
-    facts = StoredFacts(traits={"country": "PH"}, affinities={"shoes": 0.25})
+    facts = StoredFacts(traits={"country": "PH"}, weights={"shoes": 0.25})
     assert definitions.why(memory, facts, NOON, "champion", {}) == (
         'not in "Champion": Order Completed 2 times within 90 days; the second on 2026-11-21, '
         'wanted: at least 3 times; affinity to "shoes" is 0.25, wanted: at least 0.4'
     )
     definitions.observe(memory, "Order Completed", NOON, {}, 100)
-    facts.affinities = {"shoes": 0.5}
+    facts.weights = {"shoes": 0.5}
     members = definitions.evaluate(memory, facts, NOON, {}).memberships
     assert definitions.why(memory, facts, NOON, "champion", members) == (
         'in "Champion": Order Completed 3 times within 90 days; the third on 2026-11-21; '
@@ -162,6 +162,7 @@ def test_what_a_new_condition_lacks_is_known_and_filled_in_later() -> None:
     memory = orders(old, -2)
     old.evaluate(memory, StoredFacts(), NOON, {})
     new = defined(loyal=LOYAL, fan=FAN).after(old)
+    new.adopt(memory, (1, 1))
     new.observe(memory, "Product Viewed", NOON, {})
     verdict = new.evaluate(memory, StoredFacts(), NOON, {})
     assert verdict.changes == ()
@@ -170,10 +171,11 @@ def test_what_a_new_condition_lacks_is_known_and_filled_in_later() -> None:
     earlier: dict[str, Any] = orders(new, -2)
     new.observe(earlier, "Product Viewed", NOON - 40 * DAY, {})
     memory = msgspec.msgpack.decode(msgspec.msgpack.encode(memory))
-    new.complete(memory, earlier)
+    new.complete(memory, earlier["s"], new.lacking(memory, (1, 1)))
     assert new.missing(memory) == frozenset()
     verdict = new.evaluate(memory, StoredFacts(), NOON + 1, verdict.memberships, 0)
-    assert [(c.segment, c.change) for c in verdict.changes] == [("fan", "entered")]
+    (change,) = verdict.changes
+    assert (change.segment, change.change, change.cause) == ("fan", "entered", "definition")
 
 
 def test_without_knowing_the_older_definitions_absent_states_count_as_missing() -> None:
@@ -274,32 +276,61 @@ def test_a_pattern_that_would_backtrack_for_ever_does_not() -> None:
     assert definitions.observe({}, "A", NOON, {"t": "a" * 1_000 + "b"}) is False
 
 
-def test_what_is_lacking_since_earlier_definitions_is_filled_up_to_those_only() -> None:
+def test_what_is_lacking_since_several_files_is_known_apart() -> None:
     first = defined(loyal=LOYAL)
     memory = orders(first, -9)
     second = defined(loyal=LOYAL, fan=FAN).after(first)
+    second.adopt(memory, (5, 1))
     second.observe(memory, "Product Viewed", NOON - 2 * DAY, {})
     third = defined(loyal=LOYAL, fan=FAN, seeker="{did: Search}").after(second)
-    since = third.lacking_since(memory)
-    assert sorted(since.values()) == sorted([second.version, third.version])
-    views: dict[str, Any] = {}
-    third.observe(views, "Product Viewed", NOON - 3 * DAY, {})
-    third.observe(views, "Search", NOON - 3 * DAY, {})
-    # Up to the second file: the search may be one that comes again up to the third.
-    assert third.complete(memory, views, since=second.version)
+    assert second.lacking(memory, (9, 9)).keys() < third.lacking(memory, (7, 2)).keys()
+    third.adopt(memory, (7, 2))
+    lacking = third.lacking(memory, (9, 9))
+    assert sorted(lacking.values()) == [(5, 1), (7, 2)]
+    fan, seeker = sorted(lacking, key=lambda key: lacking[key])
+    earlier: dict[str, Any] = {}
+    view = Happening("Product Viewed", NOON - 3 * DAY, {}, None)
+    assert third.listening([fan]).fold(earlier, view) == [fan]
+    assert third.listening([seeker]).fold({}, view) == []
+    assert third.complete(memory, earlier, [fan])
     assert third.incomplete(memory) == {"seeker"}
-    assert "seeker" not in third.evaluate(memory, StoredFacts(), NOON, {}).memberships
-    assert not third.complete(memory, views, since=second.version)
-    assert third.complete(memory, views)
+    assert third.evaluate(memory, StoredFacts(), NOON, {}).memberships.keys() == {"fan"}
+    assert not third.complete(memory, earlier, [fan])
+    assert third.complete(memory, {}, [seeker])
     assert third.incomplete(memory) == frozenset()
-    assert "seeker" in third.evaluate(memory, StoredFacts(), NOON, {}).memberships
+    assert "seeker" not in third.evaluate(memory, StoredFacts(), NOON, {}).memberships
 
 
-def test_a_list_of_lacking_states_from_before_is_kept_and_never_filled() -> None:
+def test_what_the_log_has_lost_is_filled_in_and_stays_incomplete() -> None:
     definitions = defined(fan=FAN)
     memory = unknown_past()
-    definitions.missing(memory)
-    memory["l"] = list(memory["l"])
+    definitions.adopt(memory, (3, 3))
+    (key,) = definitions.conditions_needed
+    times = [2, NOON - DAY]
+    assert definitions.complete(memory, {key: times}, [key], lost=[key])
+    assert definitions.evaluate(memory, StoredFacts(), NOON, {}).memberships.keys() == {"fan"}
     assert definitions.incomplete(memory) == {"fan"}
-    assert not definitions.complete(memory, orders(definitions, -1))
+    assert not definitions.complete(memory, {key: times}, [key])
+    other = defined(loyal=LOYAL).after(definitions)
+    other.adopt(memory, (4, 4))
+    assert "x" not in memory
+
+
+@pytest.mark.parametrize("named", [["k"], {"k": "version"}])
+def test_what_older_memories_lack_is_kept_and_never_filled(named: Any) -> None:
+    definitions = defined(fan=FAN)
+    memory = unknown_past()
+    definitions.adopt(memory, (3, 3))
+    (key,) = definitions.conditions_needed
+    memory["l"] = [key] if isinstance(named, list) else {key: "version"}
     assert definitions.incomplete(memory) == {"fan"}
+    assert not definitions.complete(memory, {key: [NOON]}, [key])
+    assert definitions.incomplete(memory) == {"fan"}
+
+
+def test_looking_at_what_is_missing_leaves_the_memory_alone() -> None:
+    definitions = defined(fan=FAN)
+    memory = unknown_past()
+    assert definitions.missing(memory) == definitions.conditions_needed
+    assert definitions.measures(memory, StoredFacts(), NOON) == {}
+    assert memory == unknown_past()
