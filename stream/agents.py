@@ -18,7 +18,7 @@ from stream.definitions import DefinitionsFile
 from stream.errors import AgosError, StalledError
 from stream.gathering import Gathering
 from stream.pipeline import Pipeline, Place, recreated
-from stream.relay import Relay
+from stream.relay import MOST_AT_ONCE, Relay
 from stream.report import Report
 from stream.review import Review
 from stream.sender import Sender
@@ -34,6 +34,8 @@ from stream.transport import Batch, Consumer
 log = logging.getLogger(__name__)
 
 _KAFKA_SECONDS = 20.0
+#: Of a worker's time, at most, for customers that have no events.
+_REVIEW_SHARE = 0.1
 _SAMPLES = TP(MODEL_SAMPLES, 0)
 
 Step = Callable[[], Awaitable[Any]]
@@ -71,6 +73,7 @@ class Crew:
         self._model = ""
         self._gathering = Gathering(self._process, settings.batch)
         self.app.room = self._gathering.room
+        self.pipeline.before_write = self._gathering.look_ahead
         self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
         self._progress = _Progress()
@@ -161,7 +164,8 @@ class Crew:
 
     async def copy_changes(self) -> None:
         """Relay what is new, as long as this worker is the one that does."""
-        while self.training.active and await self.relay.step():
+        # A few at a time would cost as much as many: what is left over waits for the next round.
+        while self.training.active and await self.relay.step() == MOST_AT_ONCE:
             pass
 
     async def learn(self) -> None:
@@ -218,9 +222,11 @@ class Crew:
             await drop_empty(self.store, defined.definitions if defined else None)
 
     async def review_idle(self) -> None:
-        """Look at idle customers; while events wait, only now and then."""
+        """Look at idle customers, for a bounded share of the time; less while events wait."""
+        began = time.monotonic()
         if await self.review.step() and self.definitions is not None:
             self.definitions.turn_over()
+        await self.app.sleep((time.monotonic() - began) * (1 / _REVIEW_SHARE - 1))
         if self.review.under_way and self.report.lag > self.settings.batch:
             await self.app.sleep(2.0)
 

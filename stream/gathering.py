@@ -32,15 +32,16 @@ class Gathering:
     Attributes
     ----------
     room
-        Set while nothing waits. Till then events gather where one fetch brings them all; where
-        there are so many that groups are large, a bounded number of events may wait.
+        Set while nothing waits. Till then events gather where one fetch brings them all. Where
+        there are so many that groups are large, and while a group is being written, a bounded
+        number of events may wait: what is fetched then is newer than what was before.
     """
 
     def __init__(self, process: Process, most_events: int) -> None:
         self._process, self._most_events = process, most_events
         self._waiting: deque[Batch] = deque()
         self._busy: set[int] = set()
-        self._large = False
+        self._large = self._writing = False
         self._running: set[asyncio.Task[None]] = set()
         self.room = asyncio.Event()
         self.room.set()
@@ -49,6 +50,11 @@ class Gathering:
         """Let batches wait for their turn; there is no room while any does."""
         self._waiting.extend(batches)
         self._start()
+
+    def look_ahead(self) -> None:
+        """A group is about to be written, and needs little of the processor till it is."""
+        self._writing = True
+        self._make_room()
 
     async def finish(self, timeout_seconds: float) -> None:
         """Start nothing more, and let what is under way end."""
@@ -62,11 +68,16 @@ class Gathering:
             partitions = {batch.partition for batch in group}
             self._busy |= partitions
             self._large = 2 * sum(len(batch.records) for batch in group) >= self._most_events
+            self._writing = False
             task = asyncio.create_task(self._process(group))
             self._running.add(task)
             task.add_done_callback(partial(self._done, partitions))
+        self._make_room()
+
+    def _make_room(self) -> None:
         waiting = sum(len(batch.records) for batch in self._waiting)
-        if not waiting or (self._large and waiting < _GROUPS_WAITING * self._most_events):
+        ahead = self._large or self._writing
+        if not waiting or (ahead and waiting < _GROUPS_WAITING * self._most_events):
             self.room.set()
         else:
             self.room.clear()

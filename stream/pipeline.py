@@ -22,7 +22,7 @@ from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
 from stream.outbox import Send, sample, turned_away
-from stream.segmenter import Rules, Samples, Segmenter, compute, review
+from stream.segmenter import Rules, Samples, Segmenter, compute, outdated, review
 from stream.settings import Settings
 from stream.store.marks import digest_of
 from stream.store.store import Store
@@ -59,6 +59,11 @@ class Pipeline:
     ----------
     topic_ids
         Event topic → id that Kafka gave it ("" where it gives none).
+
+    Attributes
+    ----------
+    before_write
+        Called when a group of batches is computed and only Redis is left to be waited for.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Pipeline:
         self.defined: Defined | None = None
         self._samples: dict[str, tuple[int, NDArray[np.float64]]] = {}
         self._forgotten: Mapping[str, int] = {}
+        self.before_write: Callable[[], None] = _nothing
         self.meter = Meter()
 
     async def assign(self, first: Mapping[Place, int]) -> dict[Place, int]:
@@ -174,11 +180,29 @@ class Pipeline:
             await self.review({partition: customers}, "time")
         return len(customers)
 
-    def rank(self, partition: int, customers: Sequence[str]) -> None:
-        """Let customers that are in memory count in the percentiles."""
-        segmenter = self.segmenters.get(partition)
-        if segmenter is not None:
-            segmenter.rank(customers, self._rules())
+    async def look_at(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
+        """Evaluate stored customers, by partition, that had no event; how many changed.
+
+        Events do not wait for it: first everybody's copy is judged, and then only those whom
+        that would change.
+        """
+        chosen = [(self.segmenters[p], n) for p, n in customers.items() if p in self.segmenters]
+        stored = iter(await self.store.load([name for _, names in chosen for name in names]))
+        copies: list[tuple[Segmenter, list[str]]] = []
+        for segmenter, names in chosen:
+            states = zip(names, list(islice(stored, len(names))), strict=True)
+            known = {name: state for name, state in states if state is not None}
+            if known:
+                copies.append((segmenter.copy_of(list(known), list(known.values())), list(known)))
+        if not copies:
+            return 0
+        rules = self._rules()
+        changing, samples = outdated(copies, rules)
+        self._learn_from(samples, rules.wall_ms)
+        for copy, names in copies:
+            copy.rank(names, rules)
+        pairs = zip(copies, changing, strict=True)
+        return await self.review({copy.partition: some for (copy, _), some in pairs}, cause)
 
     async def verify(self, partition: int) -> None:
         """See whether Redis still is where this worker thinks; if not, start from there."""
@@ -229,6 +253,7 @@ class Pipeline:
                 Move(b.topic, segmenter.ends.get(b.topic), b.end, self._topic_ids.get(b.topic, ""))
                 for b in batches
             ]
+        self.before_write()
         done = await self._commit([segmenter for segmenter, _ in wanted], writes)
         if all(done):
             self._learn_from(samples, rules.wall_ms)
@@ -365,6 +390,10 @@ def _check_kept(place: Place, position: int, first: int) -> None:
             f"{place[0]}-{place[1]}: the next offset to apply is {position}, and the log begins "
             f"at {first}: {first - position} events expired before they were applied"
         )
+
+
+def _nothing() -> None:
+    pass
 
 
 def _wall_ms() -> int:

@@ -11,7 +11,8 @@ from stream.store.store import Store
 from stream.topics import SEGMENT_CHANGES, partitions_of
 
 log = logging.getLogger(__name__)
-_MOST = 1_000
+#: Records of one step.
+MOST_AT_ONCE = 1_000
 # Only from where the copying began: a Redis that was rolled back meanwhile keeps its own place.
 _ADVANCE = """
 if (redis.call('HGET', KEYS[1], 'cursor') or '0-0') == ARGV[1] then
@@ -39,7 +40,7 @@ class Relay:
         raw = await self._store.wait_out(lambda: redis.hget(keys.RELAY, "cursor"))
         after = raw.decode() if raw else "0-0"
         entries = await self._store.wait_out(
-            lambda: redis.xrange(keys.CHANGES, after, "+", count=_MOST)
+            lambda: redis.xrange(keys.CHANGES, after, "+", count=MOST_AT_ONCE)
         )
         if entries and entries[0][0].decode() == after:
             del entries[0]

@@ -72,6 +72,4 @@ class Review:
         for customer, partition in zip(customers, owners, strict=True):
             if partition in self._pipeline.segmenters:
                 mine[partition].append(customer.decode())
-        await self._pipeline.review(mine, self._cause)
-        for partition, names in mine.items():
-            self._pipeline.rank(partition, names)
+        await self._pipeline.look_at(mine, self._cause)

@@ -84,6 +84,13 @@ class Segmenter:
             self.newest_ms, int(self.table.rows["last_seen_ms"][start : len(self.table)].max())
         )
 
+    def copy_of(self, customers: Sequence[str], stored: Sequence[bytes]) -> "Segmenter":
+        """The partition with only these customers, as Redis has them; to try things out with."""
+        copy = Segmenter(self.partition, len(customers))
+        copy.newest_ms = self.newest_ms
+        copy.load(customers, stored)
+        return copy
+
     def distrust(self) -> None:
         """Forget everything: a write may or may not have happened. The next one will miss."""
         self.table.clear()
@@ -182,12 +189,58 @@ def review(
     what a customer looks like who stays away.
     """
     shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in customers]
-    keys = []
+    seen = _look(shares, customers, rules)
+    cohort, changing = seen.cohort, seen.changing
+    if changing.any():
+        some = Cohort.gather(cohort.tables, seen.keys[changing])
+        some.state["version"] += 1
+        some.scatter()
+        at_ms = np.broadcast_to(seen.now_ms, len(cohort))[changing]
+        clusters = assign_clusters(some, seen.x[changing], rules.snapshot, at_ms, cause)
+        everybody, nobody = np.ones(len(some), bool), np.zeros(len(some), bool)
+        judged = Judged(some, clusters, everybody, nobody, None)
+        _finish(shares, judged, rules, cause)
+    return [share.write for share in shares], _samples(cohort, seen.x, rules.snapshot)
+
+
+def outdated(
+    copies: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules
+) -> tuple[list[list[str]], Samples]:
+    """Whom of each segmenter a review would change, and what to learn from everybody.
+
+    The segmenters' tables are spoilt by it: copies are wanted.
+    """
+    shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in copies]
+    seen = _look(shares, copies, rules)
+    names, cohort = seen.cohort.names(), seen.cohort
+    found = [
+        [names[part.start + i] for i in np.flatnonzero(seen.changing[part]).tolist()]
+        for _, part in cohort.parts()
+    ]
+    return found, _samples(cohort, seen.x, rules.snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Customers that were looked at: their keys, vectors, clocks, and who is to be changed."""
+
+    cohort: Cohort
+    keys: NDArray[np.int64]
+    x: NDArray[np.float64]
+    now_ms: int | NDArray[np.int64]
+    changing: NDArray[np.bool_]
+
+
+def _look(
+    shares: Sequence[Share], customers: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules
+) -> _Seen:
+    """Compare customers with what they would be now; turns are added to the shares."""
+    numbers = []
     for number, (segmenter, names) in enumerate(customers):
         index = segmenter.table.index
-        keys += sorted((number << TABLE_BITS) + index[name] for name in names)
-    tables, segmenters = [s.table for s, _ in customers], [s for s, _ in customers]
-    cohort = Cohort.gather(tables, np.array(keys, np.int64))
+        numbers += sorted((number << TABLE_BITS) + index[name] for name in names)
+    keys, segmenters = np.array(numbers, np.int64), [segmenter for segmenter, _ in customers]
+    cohort = Cohort.gather([segmenter.table for segmenter in segmenters], keys)
     now_ms = _clock(cohort, segmenters, rules)
     x = vectors(cohort.state, now_ms)
     changing = np.zeros(len(cohort), bool)
@@ -200,16 +253,7 @@ def review(
             turns = share.turns
             rules.defined.evaluate(table, rows.tolist(), now, Changed.NOTHING, turns)
             changing[part] |= np.isin(rows, [*turns.turns, *turns.due])
-    if changing.any():
-        some = Cohort.gather(tables, np.array(keys, np.int64)[changing])
-        some.state["version"] += 1
-        some.scatter()
-        at_ms = np.broadcast_to(now_ms, len(cohort))[changing]
-        clusters = assign_clusters(some, x[changing], rules.snapshot, at_ms, cause)
-        everybody, nobody = np.ones(len(some), bool), np.zeros(len(some), bool)
-        judged = Judged(some, clusters, everybody, nobody, None)
-        _finish(shares, judged, rules, cause)
-    return [share.write for share in shares], _samples(cohort, x, rules.snapshot)
+    return _Seen(cohort, keys, x, now_ms, changing)
 
 
 def _fold(shares: Sequence[Share]) -> Folded:

@@ -10,7 +10,7 @@ no rewind can be mistaken for a continuation.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ import aiokafka
 from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.utils.futures import maybe_async
 
 from stream.app import App
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
@@ -68,8 +69,38 @@ class _ReadOffsets(defaultdict[TP, int | None]):
         return None if tp.topic in BATCHED else super().__getitem__(tp)
 
 
+class _InLoop:
+    """Runs a service of Faust's that wants a thread in the event loop of the app.
+
+    Two threads hand the interpreter's lock to and fro for every fetch, and where cores are
+    scarce one that has the lock and no core keeps the other waiting.
+    """
+
+    def __init__(self, service: "ConsumerThread") -> None:
+        self._service = service
+        self._serving: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._serving = self._service.parent_loop.create_task(self._service._serve())  # noqa: SLF001
+
+    def stop(self) -> None:
+        """Nothing to join: the service has ended when its own `stop` waited for it."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to Kafka; keeps the chain of batches of every partition."""
+    """What talks to Kafka; keeps the chain of batches of every partition.
+
+    It has Faust's interface of a thread and runs in the app's event loop.
+    """
+
+    Worker = _InLoop  # type: ignore[assignment]
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call: there is no other thread to hand it to."""
+        return await maybe_async(fun(*args, **kwargs))
+
+    async def _gather_remaining_tasks(self) -> None:
+        """The loop is the app's, and so are its other tasks."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -161,7 +192,7 @@ class Consumer(driver.Consumer):
         self._read_offset = _ReadOffsets()
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return ConsumerThread(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Start each partition where Redis says; raises what stops a wrong start."""

@@ -15,9 +15,14 @@ from stream.errors import AgosError
 from stream.settings import Settings
 from stream.store.store import opened
 
+try:
+    from uvloop import new_event_loop
+except ImportError:  # Where it has no wheel, as on Windows.
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
 log = logging.getLogger(__name__)
 
-#: Kafka's thread and the learning thread hand over to the event loop this often.
+#: The learning thread hands over to the event loop this often.
 _SWITCH_SECONDS = 0.0005
 #: A worker that is stopping has ended after so long, by itself or not.
 _LAST_SECONDS = 8.0
@@ -38,7 +43,7 @@ def run(settings: Settings) -> int:
         logging.getLogger(noisy).setLevel("WARNING" if settings.log != "debug" else "DEBUG")
     topic_ids = admin.check(settings)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    loop = asyncio.new_event_loop()
+    loop = new_event_loop()
     asyncio.set_event_loop(loop)
     loop.run_until_complete(_check_store(settings))
     app, crew = assemble(settings, topic_ids)

@@ -128,6 +128,24 @@ async def test_beside_large_groups_a_bounded_number_of_events_may_wait() -> None
     await worker.end_all()
 
 
+async def test_there_is_room_while_a_group_is_written() -> None:
+    worker = Worker()
+    gathering = Gathering(worker.process, 10)
+    gathering.add([batch(0, 0, 1)])
+    gathering.add([batch(0, 1, 1)])
+    assert not gathering.room.is_set()
+    gathering.look_ahead()
+    assert gathering.room.is_set()
+    gathering.add([batch(0, 2, 40)])
+    assert not gathering.room.is_set()
+    await settle()
+    await worker.end(0)
+    # Another group is computed now, and something waits for it.
+    gathering.add([batch(0, 42, 1)])
+    assert not gathering.room.is_set()
+    await worker.end_all()
+
+
 async def test_the_end_waits_for_what_is_under_way_only() -> None:
     worker = Worker()
     gathering = Gathering(worker.process, 10)
