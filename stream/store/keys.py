@@ -24,7 +24,7 @@ RANKS = "agos:ranks"
 FORGOTTEN = "agos:forgotten"
 #: Stream of changes that a webhook did not take; the oldest go first.
 UNDELIVERED = "agos:undelivered"
-#: Which generation of events collectors remember; before the names of their sets.
+#: Hash: first two bytes of an event's number → the others, packed; what collectors remember.
 SEEN = "agos:seen"
 #: Which dashboard writes the history; it expires when that one is gone.
 HISTORY_WRITER = "agos:history:writer"
@@ -49,11 +49,6 @@ def state(customer_id: str) -> str:
 def members(segment: str) -> str:
     """Sorted set of a segment's customers, scored by the ms when they entered."""
     return f"{SEGMENT_PREFIX}{segment}{MEMBERS_SUFFIX}"
-
-
-def seen(generation: int, number: int) -> str:
-    """Set of events that collectors remember: one of a generation's 10,000."""
-    return f"{SEEN}:{generation}:{number:04d}"
 
 
 def history(seconds: int) -> str:

@@ -82,7 +82,7 @@ def test_keys_of_the_contract_are_readable(engine: "Redis[str]"):
         ("GET", "agos:state:maria"),
         ("HGETALL", "agos:trainer"),
         ("HGETALL", "agos:forgotten"),
-        ("SMEMBERS", "agos:seen:0:0001"),
+        ("HGETALL", "agos:seen"),
         ("HGETALL", "other"),
         ("KEYS", "*"),
         ("SCAN", "0"),
