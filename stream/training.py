@@ -29,8 +29,8 @@ from stream.transport import Batch
 
 log = logging.getLogger(__name__)
 
-#: Samples taken in before other work of the worker gets a turn: about 2 ms.
-_PART = 250
+#: Samples taken in before other work of the worker gets a turn: about 1 ms.
+_PART = 100
 #: Share of one core that challengers may take.
 _SHADOW_SHARE = 0.02
 
@@ -194,7 +194,8 @@ class Training:
         settings, next_id = self._settings, await self._store.next_id()
         if state is not None:
             try:
-                old = Learning.from_bytes(state, self._challengers)
+                # Some clusterers learn the panel anew here, which takes seconds.
+                old = await asyncio.to_thread(Learning.from_bytes, state, self._challengers)
             except InvalidState as error:
                 log.warning("the stored trainer cannot be used, starting anew: %s", error)
             else:
