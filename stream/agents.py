@@ -14,9 +14,11 @@ from faust.types import TP, StreamT
 
 from stream import admin
 from stream.app import App, create_app
+from stream.backfilling import Backfilling
 from stream.definitions import DefinitionsFile
 from stream.errors import AgosError, StalledError
 from stream.gathering import Gathering
+from stream.log_reader import LogReader
 from stream.pipeline import Pipeline, Place, recreated
 from stream.relay import MOST_AT_ONCE, Relay
 from stream.report import Report
@@ -25,7 +27,7 @@ from stream.sender import Sender
 from stream.settings import Settings
 from stream.store.model import ModelStore
 from stream.store.ranks import share_ranks
-from stream.store.segments import describe, drop_empty
+from stream.store.segments import drop_empty
 from stream.store.store import Store
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
 from stream.training import Training
@@ -68,6 +70,10 @@ class Crew:
         self.definitions = DefinitionsFile(settings.segments) if settings.segments else None
         if self.definitions is not None:
             self.pipeline.defined = self.definitions.load()
+        self.log_reader = LogReader(settings)
+        self.backfilling = Backfilling(
+            self.store, self.pipeline, self.log_reader, lambda: self.report.lag > settings.batch
+        )
         self.failure: BaseException | None = None
         self._described = ""
         self._model = ""
@@ -101,6 +107,7 @@ class Crew:
     async def _positions(self, assigned: set[TP]) -> Mapping[TP, int]:
         first = await asyncio.wait_for(self.consumer.log_starts(assigned), _KAFKA_SECONDS)
         events = {tuple_of(tp): first[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
+        await self.backfilling.learn()
         places = await self.pipeline.assign(events)
         wanted = {TP(*place): offset for place, offset in places.items()}
         if _SAMPLES in assigned:
@@ -198,7 +205,6 @@ class Crew:
             self.review.request("definition")
         defined = self.pipeline.defined
         if defined is not None and self._described != defined.definitions.version:
-            await describe(self.store, defined.definitions)
             self._described = defined.definitions.version
             if newer is None:
                 # Customers from before this worker may have been judged by other definitions.
@@ -320,7 +326,12 @@ class Crew:
     async def finish(self) -> None:
         """Let what is in flight end, and close what is open."""
         await self._gathering.finish(timeout_seconds=2.0)
-        for close in (self.report.leave, self.sender.close, self.store.close):
+        for close in (
+            self.report.leave,
+            self.log_reader.close,
+            self.sender.close,
+            self.store.close,
+        ):
             try:
                 await close()
             except Exception as error:
@@ -366,6 +377,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (0.1, crew.review_idle),
         (0.5, crew.refresh_definitions),
         (0.25, crew.evaluate_due),
+        (0.5, crew.backfilling.step),
         (15.0, crew.clear_segments),
         (15.0, crew.share_ranks),
     ]

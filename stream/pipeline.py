@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
 from stream.decoding import Decoded, decode
-from stream.defined import Defined
+from stream.defined import Defined, Past
 from stream.errors import OffsetError
 from stream.events import Money
 from stream.membership import Cause
@@ -146,8 +146,13 @@ class Pipeline:
             return False
         return True
 
-    async def review(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
-        """Evaluate customers, by partition, that had no event; how many changed."""
+    async def review(
+        self, customers: Mapping[int, Sequence[str]], cause: Cause, past: Past | None = None
+    ) -> int:
+        """Evaluate customers, by partition, that had no event; how many changed.
+
+        `past`: what their memories lack, if it is known.
+        """
         async with AsyncExitStack() as held:
             for partition in sorted(customers):
                 await held.enter_async_context(self._lock(partition))
@@ -164,7 +169,7 @@ class Pipeline:
                     segmenter.table.make_room(len(names))
                 await self._load(chosen, idle=True)
                 rules = self._rules()
-                writes, samples = review(chosen, rules, cause)
+                writes, samples = review(chosen, rules, cause, past)
                 some = [i for i, write in enumerate(writes) if write.groups]
                 await self._commit([segmenters[i] for i in some], [writes[i] for i in some])
                 self._learn_from(samples, rules.wall_ms)

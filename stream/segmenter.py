@@ -18,7 +18,7 @@ from stream.columns import TABLE_BITS, Columns
 from stream.conditions import Changed
 from stream.customer import Table
 from stream.decoding import CategoryCodes, Decoded, Joint
-from stream.defined import Defined, Turns, changed_by
+from stream.defined import Defined, Past, Turns, changed_by, point_of
 from stream.features import vectors
 from stream.folding import Folded, fold, fold_traits
 from stream.membership import Cause, assign_clusters
@@ -64,6 +64,8 @@ class Segmenter:
         Token of the partition's last write that `table` is based on.
     newest_ms
         The newest event's time: the partition's watermark.
+    generation
+        Another one after somebody else has written, or may have.
     """
 
     def __init__(self, partition: int, cache: int) -> None:
@@ -73,6 +75,7 @@ class Segmenter:
         self.ends: dict[str, int] = {}
         self.writer = ""
         self.newest_ms = 0
+        self.generation = 0
 
     def load(
         self, customers: Sequence[str], stored: Sequence[bytes | None], *, idle: bool = False
@@ -100,6 +103,7 @@ class Segmenter:
     def reset(self, ends: dict[str, int], writer: str) -> None:
         """Start again from what Redis says."""
         if writer != self.writer:
+            self.generation += 1
             self.table.clear()
             self.codes.forget()
         self.ends, self.writer = dict(ends), writer
@@ -145,7 +149,10 @@ class Share:
     parts: Sequence[Part] = ()
     #: The partition's watermark before its events.
     watermark_ms: int = 0
-    turns: Turns = field(default_factory=Turns)
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(point_of(self.segmenter.ends))
 
 
 def compute(
@@ -181,15 +188,18 @@ def compute(
 
 
 def review(
-    customers: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules, cause: Cause
+    customers: Sequence[tuple[Segmenter, Sequence[str]]],
+    rules: Rules,
+    cause: Cause,
+    past: Past | None = None,
 ) -> tuple[list[Write], Samples]:
     """Evaluate customers without an event; only those of whom something changes are written.
 
     Idle customers are samples too: a panel that only hears of active ones does not know
-    what a customer looks like who stays away.
+    what a customer looks like who stays away. `past`: what their memories lack, if it is known.
     """
     shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in customers]
-    seen = _look(shares, customers, rules)
+    seen = _look(shares, customers, rules, past)
     cohort, changing = seen.cohort, seen.changing
     if changing.any():
         some = Cohort.gather(cohort.tables, seen.keys[changing])
@@ -232,7 +242,10 @@ class _Seen:
 
 
 def _look(
-    shares: Sequence[Share], customers: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules
+    shares: Sequence[Share],
+    customers: Sequence[tuple[Segmenter, Sequence[str]]],
+    rules: Rules,
+    past: Past | None = None,
 ) -> _Seen:
     """Compare customers with what they would be now; turns are added to the shares."""
     numbers = []
@@ -251,6 +264,8 @@ def _look(
         if rules.defined is not None:
             rows, now = cohort.rows[part], share.segmenter.now_ms(rules)
             turns = share.turns
+            if past is not None:
+                changing[part] |= np.isin(rows, rules.defined.complete(table, rows, past, turns))
             rules.defined.evaluate(table, rows.tolist(), now, Changed.NOTHING, turns)
             changing[part] |= np.isin(rows, [*turns.turns, *turns.due])
     return _Seen(cohort, keys, x, now_ms, changing)

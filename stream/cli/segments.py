@@ -73,8 +73,15 @@ def _print_table(title: str, chosen: list[Segment]) -> None:
     table.add_column("description", ratio=2)
     for segment in chosen:
         name = escape(segment.name) + (" [dim](ending)[/]" if segment.retired else "")
+        if segment.complete < 1:
+            name += f" [yellow]({_percent(segment.complete)} complete)[/]"
         table.add_row(segment.id, f"{segment.size:,}", name, escape(segment.description))
     out.print(table)
+
+
+def _percent(share: float) -> str:
+    """Rounded down: 100 % is everybody."""
+    return f"{int(share * 1000) / 10:g} %"
 
 
 def _show(segment: Segment, members: list[Member], as_json: bool) -> None:
@@ -85,6 +92,11 @@ def _show(segment: Segment, members: list[Member], as_json: bool) -> None:
     kind = "discovered" if segment.discovered else "defined"
     out.print(f"[bold]{escape(segment.name)}[/]  [dim]{segment.id}[/]")
     out.print(f"{kind}, {plural(segment.size, 'customer')}")
+    if segment.complete < 1:
+        out.print(
+            f"[yellow]{_percent(segment.complete)} complete[/]: of the other customers not all of "
+            "the past that it asks about is known (yet)"
+        )
     if segment.description:
         out.print(escape(segment.description))
     if members:

@@ -78,7 +78,7 @@ class Definitions:
         #: Key of a state → how far back (ms) it needs events; None: a whole life.
         self.reaches: Mapping[str, int | None] = reaches_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
-        self.known = {**(known or {}), self.version: self.conditions_needed}
+        self.known: Mapping[str, frozenset[str]] = {**(known or {}), self.version: self.conditions_needed}
 
     @property
     def events(self) -> frozenset[str]:
@@ -98,6 +98,10 @@ class Definitions:
         """
         return Definitions(self.segments.values(), older.known)
 
+    def learn(self, known: Mapping[str, frozenset[str]]) -> None:
+        """Learn what memories of other versions hold: version → keys of their states."""
+        self.known = {**known, **self.known}
+
     def observe(
         self,
         memory: Memory,
@@ -110,7 +114,8 @@ class Definitions:
 
         Events may come in any order but each only once.
         """
-        self.adopt(memory, None)
+        if memory.get(TAG) != self.version:
+            self.adopt(memory, None)
         event = Happening(name, at_ms, properties, total_minor)
         changed = self._listening.fold(memory[STATES], event)
         if not changed:
@@ -134,7 +139,8 @@ class Definitions:
 
         `changed` names the facts that may differ from the last evaluation (flags of `Changed`).
         """
-        self.adopt(memory, None)
+        if memory.get(TAG) != self.version:
+            self.adopt(memory, None)
         if NEW in memory:
             return self._evaluate_all(memory, facts, now_ms, memberships)
         dues: Dues = memory.get(DUE) or {}

@@ -40,6 +40,7 @@ class CountWithin(Leaf):
     within_ms: int
     keeper: Times = field(init=False)
     _key: str = field(init=False, repr=False, compare=False)
+    _never: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # One more than the test needs tells "3 times" from "3 times and more".
@@ -48,6 +49,8 @@ class CountWithin(Leaf):
         keeper = Times(self.selection, depth)
         object.__setattr__(self, "keeper", keeper)
         object.__setattr__(self, "_key", keeper.key)
+        never = f"no {self.selection.text()} within {words.duration(self.within_ms)}"
+        object.__setattr__(self, "_never", never + _unmet(self.low, self.high, 0))
 
     @property
     def growth(self) -> int:
@@ -68,12 +71,14 @@ class CountWithin(Leaf):
         return ends if ends > now else -NEVER
 
     def reason(self, view: View) -> str:
-        times = view.states.get(self.keeper.key, ())
-        inside = times[bisect_right(times, view.now_ms - self.within_ms) :]
+        times = view.states.get(self._key)
+        if not times:
+            return self._never
+        inside = len(times) - bisect_right(times, view.now_ms - self.within_ms)
         what, span = self.selection.text(), words.duration(self.within_ms)
         return (
-            f"{_happened(what, len(inside), self.keeper.depth)} within {span}"
-            f"{_latest(self, times, len(inside))}{_unmet(self, view, len(inside))}"
+            f"{_happened(what, inside, self.keeper.depth)} within {span}"
+            f"{_latest(self, times, inside)}{_unmet(self.low, self.high, inside)}"
         )
 
     def canonical(self) -> tuple[Any, ...]:
@@ -88,8 +93,6 @@ def _happened(what: str, count: int, kept: int | None = None) -> str:
 
 
 def _latest(condition: "CountWithin", times: Any, inside: int) -> str:
-    if not times:
-        return ""
     when = words.when(times[-1], condition.within_ms)
     if inside == 0:
         return f" (the last {when})"
@@ -97,10 +100,9 @@ def _latest(condition: "CountWithin", times: Any, inside: int) -> str:
     return f"; the {'last' if saturated or inside == 1 else words.ordinal(inside)} {when}"
 
 
-def _unmet(condition: "CountWithin | CountEver", view: View, count: int) -> str:
-    if condition.turn(view) > 0 or (count == 0 and condition.low == 1):
-        return ""
-    return f", wanted: {_wanted(condition.low, condition.high)}"
+def _unmet(low: int, high: int | None, count: int) -> str:
+    holds = low <= count and (high is None or count <= high)
+    return "" if holds or (count == 0 and low == 1) else f", wanted: {_wanted(low, high)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ class CountEver(Leaf):
     def reason(self, view: View) -> str:
         count, last_ms = view.states.get(self.keeper.key) or (0, 0)
         when = f"; the last on {words.date(last_ms)}" if count else " so far"
-        return f"{_happened(self.selection.text(), count)}{when}{_unmet(self, view, count)}"
+        return (
+            f"{_happened(self.selection.text(), count)}{when}{_unmet(self.low, self.high, count)}"
+        )
 
     def canonical(self) -> tuple[Any, ...]:
         return ("count", self.selection.canonical(), self.low, self.high, None)

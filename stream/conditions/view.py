@@ -78,6 +78,7 @@ class View:
     projecting: bool = False
     _traits: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
     _affinities: Mapping[str, float] | None = field(default=None, init=False, repr=False)
+    _owned: dict[str, int] | None = field(default=None, init=False, repr=False)
 
     @property
     def traits(self) -> Mapping[str, Any]:
@@ -94,9 +95,14 @@ class View:
         return self._affinities
 
     def enter(self, segment: str, at_ms: int) -> None:
-        """Make the customer a member; who looks at it has memberships of its own."""
-        self.members = {**self.members, segment: at_ms}
+        """Make the customer a member, here and not in the mapping that was given."""
+        self._own()[segment] = at_ms
 
     def leave(self, segment: str) -> None:
-        """End a membership."""
-        self.members = {name: at for name, at in self.members.items() if name != segment}
+        """End a membership, here and not in the mapping that was given."""
+        del self._own()[segment]
+
+    def _own(self) -> dict[str, int]:
+        if self._owned is None:
+            self.members = self._owned = dict(self.members)
+        return self._owned

@@ -20,6 +20,10 @@ WORKERS = "agos:workers"
 REDRIVEN = "agos:redriven"
 #: Hash: partition → sketches of the measures of its customers; internal, for percentiles.
 RANKS = "agos:ranks"
+#: Hash: partition → JSON: how far what new definitions ask about the past is filled in.
+BACKFILL = "agos:backfill"
+#: Hash: version of definitions → JSON: since when, and what memories of it hold; internal.
+DEFINITIONS = "agos:definitions"
 #: Hash: digest of a forgotten customer's id → epoch ms up to which its events are not wanted.
 FORGOTTEN = "agos:forgotten"
 #: Stream of changes that a webhook did not take; the oldest go first.

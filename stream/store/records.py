@@ -55,6 +55,9 @@ class Segment:
     size: int = 0
     #: Discovered by an earlier model; its last customers move on when they are next looked at.
     retired: bool = False
+    #: Share (0-1) of customers of whom everything is known that it asks about; less until what a
+    #: new definition asks about the past is filled in.
+    complete: float = 1.0
 
     @property
     def discovered(self) -> bool:
@@ -164,6 +167,7 @@ def to_segment(segment: str, text: str, size: int, modelled: Collection[str]) ->
         share=known.get("share"),
         size=size,
         retired=known.get("origin") == "discovered" and segment not in modelled,
+        complete=known.get("complete", 1.0),
     )
 
 

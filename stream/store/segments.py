@@ -1,7 +1,7 @@
 """The defined segments in `agos:segments`, for readers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.conditions import Definitions
@@ -9,8 +9,15 @@ from stream.store import keys
 from stream.store.store import Store
 
 
-async def describe(store: Store, definitions: Definitions) -> None:
-    """Write every defined segment; those that are no longer defined go with their last member."""
+async def describe(
+    store: Store, definitions: Definitions, complete: Mapping[str, float] | None = None
+) -> None:
+    """Write every defined segment; those that are no longer defined go with their last member.
+
+    `complete`: share of customers of whom everything is known that the segment asks about, of
+    segments of which that is not everybody.
+    """
+    shares = {name: round(share, 4) for name, share in (complete or {}).items()}
     described: dict[Any, Any] = {
         segment.id: json.dumps(
             {
@@ -20,6 +27,7 @@ async def describe(store: Store, definitions: Definitions) -> None:
                 "description": segment.description,
                 "shadow": segment.shadow,
                 "version": definitions.version,
+                "complete": shares.get(segment.id, 1.0),
             },
             ensure_ascii=False,
         )
