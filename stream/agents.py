@@ -72,8 +72,9 @@ class Crew:
             self.pipeline.defined = self.definitions.load()
         self.log_reader = LogReader(settings)
         self.backfilling = Backfilling(
-            self.store, self.pipeline, self.log_reader, lambda: self.report.lag > settings.batch
-        )
+            self.store, self.pipeline, self.log_reader,
+            busy=lambda: self.report.lag > settings.batch, ended=lambda: self.app.should_stop,
+        )  # fmt: skip
         self.failure: BaseException | None = None
         self._described = ""
         self._model = ""

@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from stream.backfill import Earlier, Lacking, Log, replay, slices_of, stretch_of
 from stream.conditions import Definitions, Point
@@ -41,6 +42,10 @@ _BUSY_SECONDS = 0.25
 _PUBLISH_SECONDS = 1.0
 
 
+class _Over(Exception):
+    """What was found out does not hold any more, or the worker stops."""
+
+
 @dataclass(slots=True)
 class Part:
     """One partition's round; `stays` tells whether nobody else has written since it began."""
@@ -60,12 +65,20 @@ class Backfilling:
     ----------
     busy
         Whether events wait.
+    ended
+        Whether the worker stops.
     """
 
     def __init__(
-        self, store: Store, pipeline: Pipeline, source: Log, busy: Callable[[], bool]
+        self,
+        store: Store,
+        pipeline: Pipeline,
+        source: Log,
+        busy: Callable[[], bool],
+        ended: Callable[[], bool],
     ) -> None:
-        self._store, self._pipeline, self._source, self._busy = store, pipeline, source, busy
+        self._store, self._pipeline, self._source = store, pipeline, source
+        self._busy, self._ended = busy, ended
         self._money = Money(pipeline.settings.exchange_rates())
         self._done: set[tuple[Segmenter, Definitions]] = set()
         self._described = ""
@@ -98,16 +111,19 @@ class Backfilling:
             parts.append(self._part(ours[partition], definitions, known))
         await self._publish(definitions, parts)
         filled = 0
-        if parts:
-            await self._look(definitions, parts)
+        try:
+            if parts:
+                await self._look(definitions, parts)
+            for part in parts:
+                await self._publish(definitions, parts)
+                filled += await self._fill(definitions, part)
+                if part.whole and part.stays():
+                    part.progress.done, part.progress.left = True, {}
+                    part.progress.known = sorted(definitions.conditions_needed)
+                    self._done.add((ours[part.partition], definitions))
             await self._publish(definitions, parts)
-        for part in parts:
-            filled += await self._fill(definitions, part)
-            if part.whole and part.stays():
-                part.progress.done, part.progress.left = True, {}
-                part.progress.known = sorted(definitions.conditions_needed)
-                self._done.add((ours[part.partition], definitions))
-            await self._publish(definitions, parts)
+        except _Over:
+            log.info("the backfill begins anew")
         return filled
 
     def _part(self, segmenter: Segmenter, definitions: Definitions, known: Progress | None) -> Part:
@@ -118,7 +134,8 @@ class Backfilling:
             defined = self._pipeline.defined
             same = self._pipeline.segmenters.get(partition) is segmenter
             same = same and segmenter.generation == generation
-            return same and defined is not None and defined.definitions is definitions
+            same = same and defined is not None and defined.definitions is definitions
+            return same and not self._ended()
 
         asking = definitions.asking(definitions.conditions_needed - {*complete})
         # Until they are counted, as if nobody had it.
@@ -152,7 +169,7 @@ class Backfilling:
                     part.lacking[name] = _grouped(lacking, point)
                 else:
                     part.whole = False
-            await self._breathe()
+            await self._breathe(*parts)
         for part in parts:
             part.progress.customers = customers[part.partition]
             part.progress.left = dict(counts[part.partition])
@@ -184,8 +201,6 @@ class Backfilling:
     async def _fill(self, definitions: Definitions, part: Part) -> int:
         filled = 0
         for lacking in slices_of(part.lacking):
-            if not part.stays():
-                return filled
             stretch = await stretch_of(
                 self._source, part.partition, definitions, list(lacking.values()), _now_ms()
             )
@@ -197,8 +212,9 @@ class Backfilling:
                 )  # fmt: skip
             earlier = Earlier(definitions, lacking, stretch.lost, part.stays)
             wanted = await self._wanted()
+            breathe = partial(self._breathe, part)
             records = await replay(
-                self._source, part.partition, stretch, earlier, self._money, wanted, self._breathe
+                self._source, part.partition, stretch, earlier, self._money, wanted, breathe
             )
             log.info(
                 "partition %d: %d events read again for %d customers",
@@ -218,8 +234,6 @@ class Backfilling:
     async def _hand_over(self, definitions: Definitions, part: Part, earlier: Earlier) -> int:
         names, filled = list(earlier.wanted), 0
         for begin in range(0, len(names), _CHUNK):
-            if not part.stays():
-                return filled
             chunk = names[begin : begin + _CHUNK]
             await self._pipeline.review({part.partition: chunk}, "definition", earlier)
             filled += len(chunk)
@@ -227,11 +241,13 @@ class Backfilling:
                 _count_off(part.progress, definitions, earlier.wanted[name], earlier.lost)
             if time.monotonic() - self._published > _PUBLISH_SECONDS:
                 await self._publish(definitions, [part])
-            await self._breathe()
+            await self._breathe(part)
         return filled
 
-    async def _breathe(self) -> None:
-        """Let events have their turn."""
+    async def _breathe(self, *parts: Part) -> None:
+        """Let events have their turn; _Over if all that is under way is for nothing."""
+        if not any(part.stays() for part in parts):
+            raise _Over
         worked = time.monotonic() - self._since
         if self._busy():
             await asyncio.sleep(_BUSY_SECONDS)

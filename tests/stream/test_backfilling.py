@@ -134,7 +134,7 @@ async def start(
     await worker.assign()
     worker.pipeline.defined = defined(text)
     source = source or Source(worker.log)
-    backfilling = Backfilling(worker.store, worker.pipeline, source, lambda: False)
+    backfilling = Backfilling(worker.store, worker.pipeline, source, lambda: False, lambda: False)
     await backfilling.learn()
     return backfilling, source
 
