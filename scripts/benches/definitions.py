@@ -51,6 +51,8 @@ TEMPLATES = [
 ]
 
 
+#: More do not make the cost of one more exact.
+_MOST_EVENTS = 100_000
 #: How many definitions are compared.
 COUNTS = (10, 100)
 
@@ -144,6 +146,7 @@ def definitions(events: int, customers: int, seed: int, repeats: int, on: str) -
 
 def conditions(events: int, customers: int, seed: int, repeats: int) -> dict[str, Any]:
     """What the conditions take, by themselves."""
+    events = min(events, _MOST_EVENTS)
     stream = list(traffic(events, customers, seed))
     _, facts = shop_of(customers, seed)
     files = {count: parse(file_of(count), f"{count} definitions") for count in COUNTS}

@@ -29,6 +29,7 @@ def sections(figures: Mapping[str, Any]) -> list[Section]:
         "rebalance": _rebalance,
         "scale": _scale,
         "definitions": _definitions,
+        "idle": _idle,
     }
     machines: list[Section] = []
     parts: list[Section] = []
@@ -162,3 +163,13 @@ def _definitions(part: Mapping[str, Any]) -> Section:
     )
     head = ("", "10: us", "100: us", "changes per event", "ratio", "runs")
     return Section(title, head, rows)
+
+
+def _idle(part: Mapping[str, Any]) -> Section:
+    late = part["exit_late_ms"]
+    rows = [
+        ("worker, share of a core", f"{part['core']:.1%}"),
+        *((f"exit after its moment, ms: {name}", f"{ms:,.0f}") for name, ms in late.items()),
+    ]
+    title = f"idle: {part['customers']:,} customers, {part['broker']} broker"
+    return Section(title, ("", ""), rows)

@@ -12,6 +12,7 @@ from stream.conditions import Ranks, parse
 from stream.defined import Defined
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.marks import digest_of
 from stream.store.reader import Reader
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
 from tests.stream.fake_log import Killed, Log, Record, Worker, names
@@ -397,3 +398,22 @@ async def test_customers_from_before_there_were_any_definitions(
         take_up(worker, NEW)
         assert await finish(backfilling) == 1
         assert members(redis, "fans") == members(redis, "ever") == members(redis, "buyers") == {fan}
+
+
+async def test_what_the_forgotten_did_before_stays_forgotten(
+    redis: Redis, log: Log, config: Settings
+):
+    (fan,) = names(0, PARTITIONS, 1)
+    async with Worker(log, config) as worker:
+        for day in (1, 2):
+            happened(log, fan, day, "View")
+        redis.hset(keys.FORGOTTEN, digest_of(fan), BEGIN_MS + 2 * DAY)
+        happened(log, fan, 3, "View")
+        backfilling, source = await start(worker, OLD)
+        await worker.drain()
+        take_up(worker, NEW)
+        happened(log, fan, 4, "View")
+        await worker.drain()
+        assert (await finish(backfilling), source.read) == (1, 3)
+        assert counted(worker, fan) == [2, 2]
+        assert (members(redis, "fans"), members(redis, "ever")) == (set(), {fan})
