@@ -1,6 +1,6 @@
 """The calls of Segment's tracking API: routes, and how bodies become calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from stream.collect.refusal import Refusal, invalid, too_large
 from stream.collect.times import to_ms
 
 KINDS = ("track", "page", "screen", "identify", "group", "alias")
+_KINDS = frozenset(KINDS)
 BATCH = "batch"
 #: What SDKs report of themselves: answered, never read.
 METRICS = "metrics"
@@ -36,8 +37,9 @@ _NOTHING = msgspec.Raw(b"")
 #: An object with nothing in it.
 EMPTY = msgspec.Raw(b"{}")
 _BRACE, _BRACKET = b"{"[0], b"["[0]
-#: Numbers that may be out of a float's range, which raw JSON is not checked for.
-_SUSPICIOUS = re2.compile(rb"\d[eE]\+?\d{3}|\d{300}")
+#: Numbers that may be out of a float's range, which raw JSON is not checked for: outside of texts
+#: they stand behind one of three signs. A random id has digits around an "e" often enough.
+_SUSPICIOUS = re2.compile(rb"[:,\[]\s*-?(?:[\d.]+[eE]\+?\d{3}|[\d.]{200})")
 
 
 class Call(msgspec.Struct, gc=False, rename="camel"):
@@ -113,7 +115,9 @@ def read_request(kind: str, body: bytes) -> Request:
     envelope: _Envelope = decoded(_read_envelope, body)
     if len(envelope.batch) > MAX_BATCH_EVENTS:
         raise too_large(f"the batch has more than {MAX_BATCH_EVENTS} events")
-    calls = [_batched(i, raw) for i, raw in enumerate(envelope.batch)]
+    calls = _plain(envelope.batch)
+    if calls is None:
+        calls = [_batched(i, raw) for i, raw in enumerate(envelope.batch)]
     common = dictionary(envelope.context, "context")
     if common:
         for call in calls:
@@ -133,8 +137,19 @@ def check_text(body: bytes) -> None:
         decoded(_read_any, body)
 
 
+def _plain(batch: Sequence[msgspec.Raw]) -> list[Call] | None:
+    """Calls of a batch in which nothing is unusual, as nearly all are; None for any other."""
+    try:
+        calls = [_read_call(raw) for raw in batch]
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if not _KINDS.issuperset([call.type for call in calls]):
+        return None
+    return None if max(map(len, batch), default=0) > MAX_EVENT_BYTES else calls
+
+
 def _batched(place: int, raw: msgspec.Raw) -> Call:
-    if len(memoryview(raw)) > MAX_EVENT_BYTES:
+    if len(raw) > MAX_EVENT_BYTES:
         raise too_large(f"batch[{place}] is larger than {MAX_EVENT_BYTES} bytes")
     try:
         call = _read(raw)
@@ -184,11 +199,13 @@ def raw_object(raw: msgspec.Raw, name: str) -> msgspec.Raw:
     Refusal
         400 for anything else.
     """
+    if raw is _NOTHING:
+        return EMPTY
     text = memoryview(raw)
+    if text and text[0] == _BRACE:
+        return raw
     if not text or bytes(text[:5]) == b"null":
         return EMPTY
-    if text[0] == _BRACE:
-        return raw
     if not _read_any(raw) and text[0] == _BRACKET:
         return EMPTY
     raise invalid(f"{name}: expected an object")
@@ -208,7 +225,7 @@ def as_raw(content: dict[str, Any]) -> msgspec.Raw:
 def identifier(value: Text) -> str:
     """An id as text; empty for null, blank text and what is no id."""
     if isinstance(value, str):
-        return value if value.strip() else ""
+        return "" if value.isspace() else value
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and value.is_integer():

@@ -8,7 +8,8 @@ cost per event falls as the load grows, and under light load nothing waits for c
 import asyncio
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
@@ -48,10 +49,12 @@ class Seen(Protocol):
 class _Ticket:
     """Records of one request that were not under way before, and who waits for their end."""
 
-    __slots__ = ("records", "taken", "waiters")
+    __slots__ = ("bytes", "identities", "records", "taken", "waiters")
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
+    def __init__(self, records: Mapping[int, Record]) -> None:
+        self.records = list(records.values())
+        self.identities = list(records)
+        self.bytes = sum([len(record.value) for record in self.records])
         self.waiters: list[asyncio.Future[None]] = []
         #: Whether Kafka has them; None while that is open.
         self.taken: bool | None = None
@@ -113,18 +116,17 @@ class Gate:
             still get there then; sent again they are recognised.
         """
         self._check_room(records)
-        fresh: list[Record] = []
-        own, others = _Ticket(fresh), set[_Ticket]()
+        fresh: dict[int, Record] = {}
+        others: set[_Ticket] = set()
         for record in records:
             ticket = self._under_way.get(record.identity)
             if ticket is None:
-                self._under_way[record.identity] = own
-                fresh.append(record)
-                continue
-            self.counts["duplicates"] += 1
-            if ticket is not own:
+                fresh.setdefault(record.identity, record)
+            else:
                 others.add(ticket)
+        self.counts["duplicates"] += len(records) - len(fresh)
         if fresh:
+            own = _Ticket(fresh)
             self._enter(own)
             await self._end_of(own)
         for ticket in others:
@@ -145,7 +147,8 @@ class Gate:
 
     def _enter(self, ticket: _Ticket) -> None:
         self._events += len(ticket.records)
-        self._bytes += sum(len(record.value) for record in ticket.records)
+        self._bytes += ticket.bytes
+        self._under_way.update(dict.fromkeys(ticket.identities, ticket))
         self._tickets.append(ticket)
         self._wake.set()
 
@@ -196,13 +199,10 @@ class Gate:
         return tickets
 
     async def _flush(self, tickets: list[_Ticket], handed_over: asyncio.Event) -> None:
-        records = [record for ticket in tickets for record in ticket.records]
         self._since[id(tickets)] = self._loop.time()
         sent: set[int] = set()
         try:
-            fresh = await self._unknown(records)
-            sent.update(record.identity for record in records)
-            sent.difference_update(record.identity for record in fresh)
+            fresh, sent = await self._unknown(tickets)
             sends = await self._hand_over(fresh)
             handed_over.set()
             for identities, acknowledgement in sends:
@@ -220,14 +220,17 @@ class Gate:
             del self._since[id(tickets)]
         await self._settle(tickets, sent)
 
-    async def _unknown(self, records: list[Record]) -> list[Record]:
+    async def _unknown(self, tickets: Sequence[_Ticket]) -> tuple[list[Record], set[int]]:
+        """What Kafka does not have yet, and the identities of what it has."""
+        records = list(chain.from_iterable(ticket.records for ticket in tickets))
         if self._seen is None:
-            return records
-        known = await self._seen.known([record.identity for record in records])
-        if not known:
-            return records
-        self.counts["duplicates"] += len(known)
-        return [record for record in records if record.identity not in known]
+            return records, set()
+        identities = list(chain.from_iterable(ticket.identities for ticket in tickets))
+        known = await self._seen.known(identities)
+        if known:
+            self.counts["duplicates"] += len(known)
+            records = [record for record in records if record.identity not in known]
+        return records, known
 
     async def _hand_over(self, records: list[Record]) -> list[tuple[list[int], Any]]:
         """Identities and acknowledgement of every batch; batches of a partition in order."""
@@ -240,23 +243,26 @@ class Gate:
     async def _send(
         self, place: tuple[str, int], records: list[Record]
     ) -> list[tuple[list[int], Any]]:
-        topic, partition = place
         sends: list[tuple[list[int], Any]] = []
-        inside: list[int] = []
-        batch = self._producer.create_batch()
-        for record in records:
+        batch, begin = self._producer.create_batch(), 0
+        for i, record in enumerate(records):
             if batch.append(timestamp=None, key=record.key, value=record.value) is None:
-                sent = await self._producer.send_batch(batch, topic, partition=partition)
-                sends.append((inside, sent))
-                batch, inside = self._producer.create_batch(), []
+                sends.append(await self._sent(batch, place, records[begin:i]))
+                batch, begin = self._producer.create_batch(), i
                 batch.append(timestamp=None, key=record.key, value=record.value)
-            inside.append(record.identity)
-        sends.append((inside, await self._producer.send_batch(batch, topic, partition=partition)))
+        sends.append(await self._sent(batch, place, records[begin:]))
         return sends
+
+    async def _sent(
+        self, batch: Any, place: tuple[str, int], records: list[Record]
+    ) -> tuple[list[int], Any]:
+        topic, partition = place
+        acknowledgement = await self._producer.send_batch(batch, topic, partition=partition)
+        return [record.identity for record in records], acknowledgement
 
     async def _settle(self, tickets: list[_Ticket], sent: set[int]) -> None:
         for ticket in tickets:
-            ticket.taken = sent.issuperset(record.identity for record in ticket.records)
+            ticket.taken = sent.issuperset(ticket.identities)
             for end in ticket.waiters:
                 if end.done():
                     continue
@@ -267,10 +273,11 @@ class Gate:
         if self._seen is not None and sent:
             # Until then what is sent again is recognised as being under way.
             await self._seen.add(list(sent))
-        for record in (record for ticket in tickets for record in ticket.records):
-            self._under_way.pop(record.identity, None)
-            self._events -= 1
-            self._bytes -= len(record.value)
+        for ticket in tickets:
+            for identity in ticket.identities:
+                del self._under_way[identity]
+            self._events -= len(ticket.records)
+            self._bytes -= ticket.bytes
 
 
 async def _acknowledged(acknowledgement: Any) -> bool:

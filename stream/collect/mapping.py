@@ -83,7 +83,7 @@ class Mapper:
         key = customer_id.encode()
         identity = identity_of(key, event_id)
         named = anonymous_id if anonymous_id and anonymous_id != customer_id else msgspec.UNSET
-        found = self._fields(call, customer_id, event_id)
+        found = None if _is_plain(call) else self._fields(call, customer_id, event_id)
         if found is None:
             view = _Interaction(
                 event_id, customer_id, at_ms, *_interaction(call), call.type, source, named
@@ -101,21 +101,16 @@ class Mapper:
     def _fields(
         self, call: Call, customer_id: str, event_id: str
     ) -> tuple[str, dict[str, Any]] | None:
-        """Topic and fields of what is no interaction."""
+        """Topic and fields; None for an interaction after all."""
         if call.type == "track":
             return self._order(call, event_id)
-        if call.type in _VIEWS:
-            return None
         if call.type == "alias":
             return PROFILES, {"traits": {}, "previous_id": _previous(call, customer_id)}
         return PROFILES, {"traits": self._traits(call)}
 
     def _order(self, call: Call, event_id: str) -> tuple[str, dict[str, Any]] | None:
-        sign = sign_of(call.event) if call.event else 0
-        if not sign:
-            return None
         properties = dictionary(call.properties, "properties")
-        fields = purchase_fields(sign, properties, event_id, self.currency)
+        fields = purchase_fields(sign_of(call.event or ""), properties, event_id, self.currency)
         return None if fields is None else (PURCHASES, fields)
 
     def _traits(self, call: Call) -> dict[str, Any]:
@@ -135,18 +130,26 @@ class Mapper:
 
 def identity_of(key: bytes, event_id: str) -> int:
     """64 bits of XXH3 of the customer and its event's id: event ids are unique per customer."""
-    return xxh3_64_intdigest(b"%b\0%b" % (key, event_id.encode())) - _HALF
+    return xxh3_64_intdigest(key + b"\0" + event_id.encode()) - _HALF
+
+
+def _is_plain(call: Call) -> bool:
+    """Whether the call is an interaction by its type and name."""
+    if call.type == "track":
+        return call.event is None or not sign_of(call.event)
+    return call.type in _VIEWS
 
 
 def _who(call: Call) -> tuple[str, str]:
     """Id of the customer, and its anonymous id ("" for none)."""
-    anonymous_id = identifier(call.anonymous_id)
-    customer_id = identifier(call.user_id)
-    if call.type == "alias" and not customer_id:
-        raise invalid("userId: expected the customer's new id")
-    customer_id = customer_id or anonymous_id
+    anonymous_id = "" if call.anonymous_id is None else identifier(call.anonymous_id)
+    customer_id = "" if call.user_id is None else identifier(call.user_id)
     if not customer_id:
-        raise invalid("userId or anonymousId: expected one of them")
+        if call.type == "alias":
+            raise invalid("userId: expected the customer's new id")
+        if not anonymous_id:
+            raise invalid("userId or anonymousId: expected one of them")
+        customer_id = anonymous_id
     if len(customer_id) > MAX_ID or len(anonymous_id) > MAX_ID:
         raise invalid(f"userId and anonymousId: expected at most {MAX_ID} characters")
     return customer_id, anonymous_id
@@ -165,10 +168,8 @@ def _when(call: Call, sent_ms: int | None, received_ms: int) -> int:
 
 def _interaction(call: Call) -> tuple[str, msgspec.Raw, msgspec.Raw]:
     """Name, properties and context."""
-    properties, context = (
-        raw_object(call.properties, "properties"),
-        raw_object(call.context, "context"),
-    )
+    properties = raw_object(call.properties, "properties")
+    context = raw_object(call.context, "context")
     if call.type == "track":
         return _event_name(call.event), properties, context
     own = {name: v for name, v in (("name", call.name), ("category", call.category)) if v}
@@ -178,7 +179,7 @@ def _interaction(call: Call) -> tuple[str, msgspec.Raw, msgspec.Raw]:
 
 
 def _event_name(name: str | None) -> str:
-    if not name or not name.strip():
+    if not name or name.isspace():
         raise invalid("event: expected the event's name")
     if len(name) > MAX_ID:
         raise invalid(f"event: expected at most {MAX_ID} characters")

@@ -337,3 +337,25 @@ def test_a_keys_file_that_says_nothing_good_leaves_the_keys_in_force(tmp_path: P
     with pytest.raises(ConfigurationError, match=r"AGOS_WRITE_KEYS: .*keys\.yaml: "):
         keyring.refresh()
     assert keyring.find("geheim", 0.0).name == "shop"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        ("1e400", 400),
+        ("-1E+0400", 400),
+        ("[1, 1.5e999]", 400),
+        ("9" * 250 + "e99", 400),
+        ("9" * 400, 200),
+        ("1e99", 200),
+        ("1.25e-400", 200),
+        ("9" * 150, 200),
+        ('"1e400"', 200),
+        ('"8c1a3e400b"', 200),
+    ],
+)
+async def test_a_number_that_no_worker_could_read_is_refused(site: Site, number: str, status: int):
+    body = b'{"userId":"ada","event":"x","properties":{"n": %b}}' % number.encode()
+    assert (await site.send("/v1/track", body)).status == status
+    batch = b'{"batch":[{"type":"track","userId":"ada","event":"x","properties":{"n":%b}}]}'
+    assert (await site.send("/v1/batch", batch % number.encode())).status == status
