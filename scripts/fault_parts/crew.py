@@ -39,6 +39,8 @@ class Crew:
         self._leaving: dict[int, float] = {}
         self._environment = {**environment, "PYTHONPATH": str(ROOT)}
         self._logs = logs
+        for old in logs.glob("worker-*.log"):
+            old.unlink()
         self._started = 0
         self._not_before = 0.0
 
