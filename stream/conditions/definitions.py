@@ -12,6 +12,7 @@ from stream.conditions.keepers import state_key
 from stream.conditions.listening import Listening, States
 from stream.conditions.memory import (
     DUE,
+    LACKING,
     NEW,
     NEW_CUSTOMER,
     NEW_DEFINITIONS,
@@ -78,7 +79,10 @@ class Definitions:
         #: Key of a state → how far back (ms) it needs events; None: a whole life.
         self.reaches: Mapping[str, int | None] = reaches_of(self._ordered)
         #: Version → keys of the states that memories of that version hold.
-        self.known: Mapping[str, frozenset[str]] = {**(known or {}), self.version: self.conditions_needed}
+        self.known: Mapping[str, frozenset[str]] = {
+            **(known or {}),
+            self.version: self.conditions_needed,
+        }
 
     @property
     def events(self) -> frozenset[str]:
@@ -149,13 +153,14 @@ class Definitions:
         work = self._plan.work(touched, changed)
         view = View(memory[STATES], facts, now_ms, memberships, self._scope)
         changes: list[Change] = []
+        held = self._plan.held(memory.get(LACKING, ()))
         if due <= now_ms:
-            self._evaluation.catch_up(view, dues, changes)
+            self._evaluation.catch_up(view, dues, changes, held)
         indexes = work.given(view)
         if not indexes and due > now_ms:
             return Verdict((), memberships, due if due < NEVER else None)
         cause: Cause = "model" if changed == Changed.CLUSTER and not touched else "event"
-        self._evaluation.run(view, indexes, dues, changes, cause)
+        self._evaluation.run(view, indexes, dues, changes, cause, held)
         return _verdict(memory, view, dues, changes)
 
     def _evaluate_all(
@@ -171,7 +176,8 @@ class Definitions:
             reason = "the segment is no longer defined"
             changes.append(Change(name, "left", now_ms, "definition", reason, None))
         dues: Dues = {}
-        self._evaluation.run(view, self._plan.everything.given(view), dues, changes, cause)
+        held = self._plan.held(memory.get(LACKING, ()))
+        self._evaluation.run(view, self._plan.everything.given(view), dues, changes, cause, held)
         return _verdict(memory, view, dues, changes)
 
     def due(self, memory: Memory) -> int | None:

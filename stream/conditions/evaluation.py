@@ -2,11 +2,23 @@
 
 from bisect import insort
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from stream.conditions.plan import dependents_of, upstream_of
-from stream.conditions.segments import Segment
+from stream.conditions.segments import Segment, dependents_of, upstream_of
 from stream.conditions.verdict import Cause, Change
 from stream.conditions.view import NEVER, View
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Places of segments that may not be entered, or left, while a customer's past is not known:
+    it could prove the entry or exit wrong."""
+
+    entries: frozenset[int] = frozenset()
+    exits: frozenset[int] = frozenset()
+
+
+NOTHING_HELD = Held()
 
 #: Index of a segment → moment at which it must be looked at though nothing happens.
 Dues = dict[int, int]
@@ -26,7 +38,13 @@ class Evaluation:
         self._upstream = upstream_of(segments)
 
     def run(
-        self, view: View, work: list[int], dues: Dues, changes: list[Change], cause: Cause
+        self,
+        view: View,
+        work: list[int],
+        dues: Dues,
+        changes: list[Change],
+        cause: Cause,
+        held: Held = NOTHING_HELD,
     ) -> None:
         """Look at the segments of `work` (ascending), and at those that need what changes."""
         now_ms = view.now_ms
@@ -35,13 +53,13 @@ class Evaluation:
             turn = turn_of(view)
             entered_ms = view.members.get(name)
             if turn > 0:
-                if entered_ms is None:
+                if entered_ms is None and i not in held.entries:
                     view.enter(name, now_ms)
                     entered_ms = now_ms
                     changes.append(self._entered(segment, view, cause, turn))
                     self._spread(i, work)
-                next_ms = max(turn, entered_ms + stay_ms) if stay_ms else turn
-            elif entered_ms is None:
+                next_ms = max(turn, entered_ms + stay_ms) if stay_ms and entered_ms else turn
+            elif entered_ms is None or i in held.exits:
                 next_ms = -turn
             elif stay_ms and entered_ms + stay_ms > now_ms:
                 next_ms = entered_ms + stay_ms
@@ -56,13 +74,15 @@ class Evaluation:
             elif i in dues:
                 del dues[i]
 
-    def catch_up(self, view: View, dues: Dues, changes: list[Change]) -> None:
+    def catch_up(
+        self, view: View, dues: Dues, changes: list[Change], held: Held = NOTHING_HELD
+    ) -> None:
         """Go through every moment up to the view's at which time alone turned something."""
         until_ms = view.now_ms
         while (due := earliest(dues)) <= until_ms:
             view.now_ms = due
             work = sorted(i for i, due_ms in dues.items() if due_ms == due)
-            self.run(view, work, dues, changes, "time")
+            self.run(view, work, dues, changes, "time", held)
         view.now_ms = until_ms
 
     def _spread(self, i: int, work: list[int]) -> None:

@@ -1,13 +1,14 @@
 """Worked out once per file: what to look at again when."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stream.conditions.conditions import Condition, Not, walk
+from stream.conditions.evaluation import NOTHING_HELD, Held
 from stream.conditions.gates import Entry, Gates, enterable, gate_of, need_of
 from stream.conditions.keepers import Keeper
-from stream.conditions.segments import Segment, needs
+from stream.conditions.segments import Segment, upstream_of
 from stream.conditions.view import Changed, View
 
 _MAX_REMEMBERED = 4_096
@@ -96,6 +97,20 @@ class Plan:
             work = self._remembered[asked] = self._work(touched, changed)
         return work
 
+    def held(self, lacking: Collection[str]) -> Held:
+        """What waits for the past of these states: an entry, unless more events only let in, and
+        an exit, unless they only let out."""
+        if not lacking:
+            return NOTHING_HELD
+        growths: dict[int, set[int]] = {}
+        for key in lacking:
+            for i, growth in self._by_key.get(key, {}).items():
+                growths.setdefault(i, set()).add(growth)
+        return Held(
+            frozenset(i for i, found in growths.items() if found != {1}),
+            frozenset(i for i, found in growths.items() if found != {-1}),
+        )
+
     def _work(self, touched: Sequence[str], changed: int) -> Work:
         towards: dict[int, int] = {}
         for key in touched:
@@ -123,26 +138,6 @@ class Plan:
             work.gates.add(gate, entry)
         elif sign >= 0:
             work.letting_in.append(entry)
-
-
-def dependents_of(segments: Sequence[Segment]) -> list[tuple[int, ...]]:
-    """For each segment the indexes of those that ask about it."""
-    index = {segment.id: i for i, segment in enumerate(segments)}
-    found: list[list[int]] = [[] for _ in segments]
-    for i, segment in enumerate(segments):
-        for needed in needs(segment):
-            found[index[needed]].append(i)
-    return [tuple(indexes) for indexes in found]
-
-
-def upstream_of(segments: Sequence[Segment]) -> dict[str, tuple[int, ...]]:
-    """For each segment the indexes of all that it needs and its own, in order."""
-    index = {segment.id: i for i, segment in enumerate(segments)}
-    found: dict[str, tuple[int, ...]] = {}
-    for i, segment in enumerate(segments):
-        above = {j for needed in needs(segment) for j in (*found[needed], index[needed])}
-        found[segment.id] = (*sorted(above), i)
-    return found
 
 
 def asked_of(segments: Sequence[Segment]) -> dict[str, frozenset[str]]:

@@ -65,3 +65,23 @@ def ordered(segments: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]
         if cycle := visit(segment):
             return order, cycle
     return order, []
+
+
+def dependents_of(segments: Sequence[Segment]) -> list[tuple[int, ...]]:
+    """For each segment the indexes of those that ask about it."""
+    index = {segment.id: i for i, segment in enumerate(segments)}
+    found: list[list[int]] = [[] for _ in segments]
+    for i, segment in enumerate(segments):
+        for needed in needs(segment):
+            found[index[needed]].append(i)
+    return [tuple(indexes) for indexes in found]
+
+
+def upstream_of(segments: Sequence[Segment]) -> dict[str, tuple[int, ...]]:
+    """For each segment the indexes of all that it needs and its own, in order."""
+    index = {segment.id: i for i, segment in enumerate(segments)}
+    found: dict[str, tuple[int, ...]] = {}
+    for i, segment in enumerate(segments):
+        above = {j for needed in needs(segment) for j in (*found[needed], index[needed])}
+        found[segment.id] = (*sorted(above), i)
+    return found

@@ -273,6 +273,26 @@ async def test_a_file_that_goes_back_and_comes_again(redis: Redis, log: Log, con
         assert counted(worker, fan) == [2, 3]
 
 
+async def test_nobody_enters_before_the_past_is_known_to_leave_again(
+    redis: Redis, log: Log, config: Settings
+):
+    fan, silent = names(0, PARTITIONS, 2)
+    async with Worker(log, config) as worker:
+        backfilling, _ = await start(worker, OLD)
+        happened(log, fan, 1, "View")
+        happened(log, silent, 1, "Search")
+        await worker.drain()
+        take_up(worker, OLD + "  quiet: {when: {did_not: View, within: 30d}}\n")
+        happened(log, fan, 2, "Search")
+        await worker.drain()
+        await worker.pipeline.review({0: [fan, silent]}, "definition")
+        assert members(redis, "quiet") == set()
+        assert await finish(backfilling) == 2
+        assert members(redis, "quiet") == {silent}
+        changes = [f for _, f in redis.xrange(keys.CHANGES) if f["segment"] == "quiet"]
+        assert [f["customer"] for f in changes] == [silent]
+
+
 async def test_events_that_come_during_the_backfill_count_once(
     redis: Redis, log: Log, config: Settings
 ):

@@ -334,3 +334,36 @@ def test_looking_at_what_is_missing_leaves_the_memory_alone() -> None:
     assert definitions.missing(memory) == definitions.conditions_needed
     assert definitions.measures(memory, StoredFacts(), NOON) == {}
     assert memory == unknown_past()
+
+
+def test_what_the_past_could_prove_wrong_waits_until_it_is_known() -> None:
+    old = defined(fan=FAN, guest="{did_not: Order Completed}")
+    memory = orders(old, -2)
+    old.observe(memory, "Product Viewed", NOON - DAY, {})
+    old.observe(memory, "Product Viewed", NOON - DAY + 1, {})
+    members = old.evaluate(memory, StoredFacts(), NOON - DAY + 1, {}).memberships
+    assert set(members) == {"fan"}
+    new = defined(
+        fan="{did: Product Viewed, where: {category: shoes}, at_least: 2}",
+        quiet="{did_not: Search, within: 30d}",
+        seeker="{did: Search}",
+        both="{all: [{in: quiet}, {did: Order Completed}]}",
+    ).after(old)
+    new.adopt(memory, (4, 4))
+    verdict = new.evaluate(memory, StoredFacts(), NOON, members)
+    # No search is known, and no view of shoes: neither proves anything yet.
+    assert (set(verdict.memberships), verdict.changes) == ({"fan"}, ())
+    later = NOON + 40 * DAY
+    verdict = new.evaluate(memory, StoredFacts(), later, verdict.memberships)
+    assert (set(verdict.memberships), verdict.changes) == ({"fan"}, ())
+    # One search is enough, whatever was before.
+    new.observe(memory, "Search", later, {})
+    verdict = new.evaluate(memory, StoredFacts(), later, verdict.memberships)
+    assert [(c.segment, c.change) for c in verdict.changes] == [("seeker", "entered")]
+    assert new.complete(memory, {}, new.lacking(memory, (0,)))
+    verdict = new.evaluate(memory, StoredFacts(), later + 31 * DAY, verdict.memberships)
+    assert [(c.segment, c.change, c.cause) for c in verdict.changes] == [
+        ("fan", "left", "definition"),
+        ("quiet", "entered", "definition"),
+        ("both", "entered", "definition"),
+    ]
