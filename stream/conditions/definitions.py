@@ -198,6 +198,8 @@ class Definitions:
         wanted = self.segments[segment]
         view = View(memory[STATES], facts, now_ms, memberships, self._scope)
         reason = wanted.when.reason(view)
+        if segment in self.incomplete(memory):
+            reason += " (not all of the past that it asks about is known)"
         entered_ms = memberships.get(segment)
         if entered_ms is None:
             return f'not in "{wanted.name}": {reason}'

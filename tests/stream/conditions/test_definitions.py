@@ -367,3 +367,13 @@ def test_what_the_past_could_prove_wrong_waits_until_it_is_known() -> None:
         ("quiet", "entered", "definition"),
         ("both", "entered", "definition"),
     ]
+
+
+def test_why_says_that_not_everything_is_known() -> None:
+    definitions = defined(fan=FAN, young="{trait: age, at_most: 30}")
+    unknown = "(not all of the past that it asks about is known)"
+    memory = unknown_past()
+    assert definitions.why(memory, StoredFacts(), NOON, "fan", {}).endswith(unknown)
+    assert unknown not in definitions.why(memory, StoredFacts(), NOON, "young", {})
+    memory = orders(definitions, -1)
+    assert unknown not in definitions.why(memory, StoredFacts(), NOON, "fan", {})
