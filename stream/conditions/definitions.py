@@ -15,7 +15,6 @@ from stream.conditions.memory import (
     LACKING,
     NEW,
     NEW_CUSTOMER,
-    NEW_DEFINITIONS,
     STATES,
     TAG,
     TOUCHED,
@@ -24,9 +23,9 @@ from stream.conditions.memory import (
     adopt,
     begin,
     copied,
+    fill_in,
     lacking_of,
     lost_of,
-    note,
 )
 from stream.conditions.plan import Plan, asked_of, keepers_of, reaches_of
 from stream.conditions.segments import Segment, needs, ordered
@@ -275,19 +274,8 @@ class Definitions:
         bool
             Whether anything was lacking.
         """
-        lacking = lacking_of(memory)
-        filled = [key for key in keys if key in lacking]
-        if not filled:
-            return False
-        states = memory[STATES]
-        for key in filled:
-            del lacking[key]
-            if key in earlier:
-                mine, merge = states.get(key), self._keepers[key].merge
-                states[key] = earlier[key] if mine is None else merge(mine, earlier[key])
-        note(memory, lacking, [*lost_of(memory), *(key for key in filled if key in lost)])
-        memory[NEW] = NEW_DEFINITIONS
-        return True
+        merges = {key: self._keepers[key].merge for key in keys}
+        return fill_in(memory, earlier, merges, lost)
 
     def adopt(self, memory: Memory, point: Point | None) -> None:
         """Make a memory one of these definitions: that of a new customer if it is empty.

@@ -11,7 +11,7 @@
 | `x` | keys of states of whose past nobody knows everything any more |
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 Memory = dict[str, Any]
@@ -57,6 +57,27 @@ def adopt(
     for field in (DUE, TOUCHED):
         memory.pop(field, None)
     note(memory, lacking, lost)
+
+
+def fill_in(
+    memory: Memory,
+    earlier: Mapping[str, Any],
+    merges: Mapping[str, Callable[[Any, Any], Any]],
+    lost: Collection[str],
+) -> bool:
+    """Merge earlier states into those of these keys that lack their past; whether any does."""
+    lacking, states = lacking_of(memory), memory[STATES]
+    filled = [key for key in merges if key in lacking]
+    if not filled:
+        return False
+    for key in filled:
+        del lacking[key]
+        if key in earlier:
+            mine = states.get(key)
+            states[key] = earlier[key] if mine is None else merges[key](mine, earlier[key])
+    note(memory, lacking, [*lost_of(memory), *(key for key in filled if key in lost)])
+    memory[NEW] = NEW_DEFINITIONS
+    return True
 
 
 def note(memory: Memory, lacking: dict[str, Point], lost: Collection[str]) -> None:
