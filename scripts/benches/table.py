@@ -30,6 +30,7 @@ def sections(figures: Mapping[str, Any]) -> list[Section]:
         "scale": _scale,
         "definitions": _definitions,
         "idle": _idle,
+        "soak": _soak,
     }
     machines: list[Section] = []
     parts: list[Section] = []
@@ -172,4 +173,23 @@ def _idle(part: Mapping[str, Any]) -> Section:
         *((f"exit after its moment, ms: {name}", f"{ms:,.0f}") for name, ms in late.items()),
     ]
     title = f"idle: {part['customers']:,} customers, {part['broker']} broker"
+    return Section(title, ("", ""), rows)
+
+
+def _soak(part: Any) -> Section:
+    title = (
+        f"soak: one worker, {part['events_per_second']:,} events/s, {part['minutes']:g} minutes, "
+        f"{part['broker']} broker"
+    )
+    rows = [
+        ("worker's memory, MB, begun", str(part["worker_mb"]["begun"])),
+        ("and ended", str(part["worker_mb"]["ended"])),
+        ("Redis' memory, MB, begun", str(part["redis_mb"]["begun"])),
+        ("and ended", str(part["redis_mb"]["ended"])),
+        ("customers", f"{part['customers']:,}"),
+        ("events sent", f"{part['sent']:,}"),
+        ("events counted", f"{part['counted']:,}"),
+        ("stopped after, s", str(part["stop_seconds"])),
+        ("with", str(part["exit_code"])),
+    ]
     return Section(title, ("", ""), rows)
