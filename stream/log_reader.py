@@ -11,6 +11,8 @@ from stream.settings import Settings
 #: Small, so that live events wait for no more than a few milliseconds of work.
 _BATCH = 250
 _WAIT_MS = 1_000
+#: Waits without a record after which there is something wrong.
+_MOST_WAITS = 20
 
 
 class LogReader:
@@ -42,16 +44,26 @@ class LogReader:
     async def records(
         self, topic: str, partition: int, begin: int, end: int
     ) -> AsyncIterator[Sequence[Any]]:
-        """Records of the offsets from `begin` up to `end`, in batches."""
+        """Records of the offsets from `begin` up to `end`, in batches.
+
+        Raises
+        ------
+        TimeoutError
+            If the log does not go on.
+        """
         if begin >= end:
             return
         place, consumer = TopicPartition(topic, partition), await self._started(topic)
         consumer.assign([place])
         consumer.seek(place, begin)
+        waits = 0
         try:
-            while await consumer.position(place) < end:
+            while (position := await consumer.position(place)) < end:
                 found = await consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=_BATCH)
                 records = [record for record in found.get(place, ()) if record.offset < end]
+                waits = 0 if records else waits + 1
+                if waits == _MOST_WAITS:
+                    raise TimeoutError(f"{topic}-{partition}: no record of {position} to {end}")
                 if records:
                     yield records
         finally:
@@ -59,9 +71,11 @@ class LogReader:
 
     async def _started(self, topic: str) -> AIOKafkaConsumer:
         if topic not in self._consumers:
+            # What expires meanwhile is an error, and no gap that nobody sees.
             consumer = AIOKafkaConsumer(
-                **kafka_options(self._settings), group_id=None, enable_auto_commit=False
-            )
+                **kafka_options(self._settings), group_id=None, enable_auto_commit=False,
+                auto_offset_reset="none",
+            )  # fmt: skip
             try:
                 await consumer.start()
             except BaseException:
