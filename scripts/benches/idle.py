@@ -43,7 +43,10 @@ def idle(customers: int, seed: int, on: str, seconds: float = 60.0) -> dict[str,
         before = teach(settings, client, seed)
         names = [f"idle{number}" for number in range(customers)]
         load(settings.kafka, _events("Product Viewed", names), settings.partitions)
-        with worker(settings, AGOS_SEGMENTS=str(file)) as process:
+        # As workers are run: the other measurements let no fetch wait at the broker.
+        waiting = str(Settings.model_fields["kafka_fetch_wait"].default)
+        more = {"AGOS_SEGMENTS": str(file), "AGOS_KAFKA_FETCH_WAIT": waiting}
+        with worker(settings, **more) as process:
             drain(client, process, settings.partitions, before + customers, before)
             _await_ready(client)
             time.sleep(_SETTLE_SECONDS)
