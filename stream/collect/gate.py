@@ -7,6 +7,7 @@ cost per event falls as the load grows, and under light load nothing waits for c
 
 import asyncio
 import logging
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -244,12 +245,13 @@ class Gate:
         self, place: tuple[str, int], records: list[Record]
     ) -> list[tuple[list[int], Any]]:
         sends: list[tuple[list[int], Any]] = []
+        now_ms = time.time_ns() // 1_000_000
         batch, begin = self._producer.create_batch(), 0
         for i, record in enumerate(records):
-            if batch.append(timestamp=None, key=record.key, value=record.value) is None:
+            if batch.append(timestamp=now_ms, key=record.key, value=record.value) is None:
                 sends.append(await self._sent(batch, place, records[begin:i]))
                 batch, begin = self._producer.create_batch(), i
-                batch.append(timestamp=None, key=record.key, value=record.value)
+                batch.append(timestamp=now_ms, key=record.key, value=record.value)
         sends.append(await self._sent(batch, place, records[begin:]))
         return sends
 

@@ -1,12 +1,12 @@
 """When something happened, by the collector's clock."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_DAY_MS = 24 * 3600 * 1000
 #: Numbers below are seconds since 1970, numbers from here on milliseconds (1973 or later).
 _LEAST_MS = 1e11
 _MOST_MS = 1e15
@@ -42,7 +42,8 @@ def _text_to_ms(text: str) -> int | None:
 def _datetime_to_ms(at: datetime) -> int:
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return (at - _EPOCH) // _MILLISECOND
+    since = at - _EPOCH
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 def happened_ms(original_ms: int | None, sent_ms: int | None, received_ms: int) -> int:
