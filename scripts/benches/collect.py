@@ -1,7 +1,8 @@
 """The collector on one core beside a bare uvicorn that reads the body and returns 200.
 
 The server has one core to itself; the sender and the embedded broker share the other. Where
-these are the slower part, `per_core` says what the server's core would do: its CPU per request.
+these are the slower part, `events_per_core_s` says what the server's core would do, by its CPU
+per event.
 """
 
 import json
@@ -17,8 +18,9 @@ from typing import Any
 
 import psutil
 
+from scripts.benches.ground import BROKERS
 from stream.admin import create
-from stream.local import EmbeddedBroker, EmbeddedRedis, Process, free_port
+from stream.local import EmbeddedRedis, Process, free_port
 from stream.settings import Settings
 
 _KEY = "key-of-the-bench"
@@ -45,20 +47,20 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": _ANSWER})
 
 
-def collect(repeats: int = 3, seconds: float = _SECONDS) -> dict[str, Any]:
+def collect(repeats: int = 3, on: str = "embedded") -> dict[str, Any]:
     """Requests and events a second; the best of `repeats` runs of each."""
-    figures: dict[str, Any] = {}
-    with EmbeddedBroker() as broker, EmbeddedRedis() as redis:
+    figures: dict[str, Any] = {"broker": on, "events_per_batch": _BATCH}
+    with BROKERS[on]() as broker, EmbeddedRedis() as redis:
         create(Settings(kafka=broker.address))
-        _pin(broker.process.pid, 1)
-        _pin(redis.process.pid, 1)
+        for server in (broker, redis):
+            _pin(server.process.pid, 1)
         for name, settings in {
             "bare uvicorn": None,
             "collector": {"AGOS_KAFKA": broker.address, "AGOS_REDIS": redis.address},
         }.items():
             figures[name] = {
                 run: max(
-                    (_measured(settings, *shape, seconds) for _ in range(repeats)),
+                    (_measured(settings, *shape) for _ in range(repeats)),
                     key=lambda found: found["events_per_core_s"],
                 )
                 for run, shape in _RUNS.items()
@@ -66,9 +68,7 @@ def collect(repeats: int = 3, seconds: float = _SECONDS) -> dict[str, Any]:
     return figures
 
 
-def _measured(
-    settings: Mapping[str, str] | None, batch: int, connections: int, seconds: float
-) -> dict[str, Any]:
+def _measured(settings: Mapping[str, str] | None, batch: int, connections: int) -> dict[str, Any]:
     port = free_port()
     program = ["-c", _BARE.format(port=port)] if settings is None else _COLLECTOR
     environment = {
@@ -83,7 +83,7 @@ def _measured(
             server.wait_until(lambda: _answers(port), 30)
             _load(port, batch, connections, _WARM_SECONDS)
             before = _cpu_seconds(server.pid)
-            found = _load(port, batch, connections, seconds)
+            found = _load(port, batch, connections, _SECONDS)
             used = _cpu_seconds(server.pid) - before
         finally:
             server.stop()

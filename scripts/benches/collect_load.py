@@ -11,7 +11,7 @@ import sys
 import time
 from itertools import count
 
-_NUMBER = b"%012d"
+_NUMBER = b"8c1d3e40-7a21-4d0e-9b1a-%012d"
 _CALL = (
     b'{"type":"track","userId":"customer-%07d","messageId":"' + _NUMBER + b'",'
     b'"event":"Product Viewed","timestamp":"2026-11-22T00:24:27.123Z",'

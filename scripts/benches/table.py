@@ -28,6 +28,7 @@ def sections(figures: Mapping[str, Any]) -> list[Section]:
         "growth": _growth,
         "rebalance": _rebalance,
         "scale": _scale,
+        "collect": _collect,
         "definitions": _definitions,
         "idle": _idle,
         "soak": _soak,
@@ -193,3 +194,20 @@ def _soak(part: Any) -> Section:
         ("with", str(part["exit_code"])),
     ]
     return Section(title, ("", ""), rows)
+
+
+def _collect(part: Mapping[str, Any]) -> Section:
+    rows = []
+    for server in ("bare uvicorn", "collector"):
+        for name, run in part[server].items():
+            figures = [run["requests_per_s"], run["events_per_s"], run["events_per_core_s"]]
+            rows.append(
+                (f"{server}, {name}", *(f"{figure:,}" for figure in figures),
+                 str(run["core_used"]), str(run["p50_ms"]), str(run["p99_ms"]))
+            )  # fmt: skip
+    title = (
+        f"collect: HTTP to Kafka ({part['broker']} broker), single calls and batches of "
+        f"{part['events_per_batch']}; the server on one core, all else on another"
+    )
+    columns = ("requests/s", "events/s", "events per core and s", "core used", "p50 ms", "p99 ms")
+    return Section(title, ("", *columns), rows)
