@@ -207,7 +207,7 @@ class Pipeline:
         for copy, names in copies:
             copy.rank(names, rules)
         pairs = zip(copies, changing, strict=True)
-        return await self.review({copy.partition: some for (copy, _), some in pairs}, cause)
+        return await self.review({copy.partition: some for (copy, _), some in pairs if some}, cause)
 
     async def verify(self, partition: int) -> None:
         """See whether Redis still is where this worker thinks; if not, start from there."""

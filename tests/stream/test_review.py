@@ -1,5 +1,6 @@
 """Clusters in the write of an event, and second looks at customers without one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -240,6 +241,25 @@ async def test_a_customer_named_twice_changes_once(redis: Redis, log: Log, worke
         ("left", "cluster-20"),
         ("entered", "cluster-40"),
     ]
+
+
+async def test_who_stays_as_it_is_does_not_hold_up_its_partition(
+    redis: Redis, log: Log, worker: Worker
+) -> None:
+    worker.pipeline.snapshot = model(1, 10, 20)
+    customer = names(0, PARTITIONS, 1)[0]
+    log.publish(PURCHASES, purchase(customer, 1, 9))
+    await worker.drain()
+    async with worker.pipeline._lock(0):  # noqa: SLF001
+        # As while a batch is applied.
+        looking = worker.pipeline.look_at({0: [customer, customer]}, "model")
+        assert await asyncio.wait_for(looking, 10) == 0
+        worker.pipeline.snapshot = model(2, 30, 40)
+        looking = worker.pipeline.look_at({0: [customer, customer]}, "model")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(looking, 0.2)
+    assert await worker.pipeline.look_at({0: [customer, customer]}, "model") == 1
+    assert set(members(redis, 40)) == {customer}
 
 
 async def test_a_review_of_a_state_that_is_not_the_newest_changes_nothing(
