@@ -19,8 +19,8 @@ from stream.events import Money, read
 #: Clocks of those who write events may differ by so much.
 SLACK_MS = 3_600_000
 _NEVER_MS = 1 << 62
-#: Customers that one pass over the log remembers.
-SLICE = 20_000
+#: States that one pass over the log fills: about 100 MB.
+MOST_STATES = 400_000
 
 #: Where a state begins → keys of the states that begin there, all of one customer.
 Lacking = Mapping[Point, Collection[str]]
@@ -196,7 +196,14 @@ async def _next(source: AsyncIterator[Sequence[Any]]) -> Sequence[Any]:
 
 
 def slices_of(lacking: Mapping[str, Lacking]) -> list[dict[str, Lacking]]:
-    """Customers in parts of bounded size: each is a pass over the log."""
-    names = list(lacking)
-    parts = (names[begin : begin + SLICE] for begin in range(0, len(names), SLICE))
-    return [{name: lacking[name] for name in part} for part in parts]
+    """Customers in parts with a bounded number of states: each is a pass over the log."""
+    parts: list[dict[str, Lacking]] = []
+    room = 0
+    for name, one in lacking.items():
+        states = sum(map(len, one.values()))
+        if states > room:
+            parts.append({})
+            room = max(MOST_STATES, states)
+        parts[-1][name] = one
+        room -= states
+    return parts

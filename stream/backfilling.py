@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from stream.backfill import Earlier, Lacking, Log, replay, slices_of, stretch_of
 from stream.conditions import Definitions, Point
@@ -34,7 +35,7 @@ _PAGE = 200
 #: Customers written at once.
 _CHUNK = 100
 #: Customers that are gone through in one round; the others come in the next.
-_MOST_LACKING = 100_000
+_MOST_LACKING = 400_000
 #: At a stretch no more than this; then events have their turn for as long.
 _WORK_SECONDS = 0.005
 #: While events wait, a pause takes so long.
@@ -150,6 +151,7 @@ class Backfilling:
         counts: dict[int, Counter[str]] = defaultdict(Counter)
         lost: dict[int, Counter[str]] = defaultdict(Counter)
         customers: Counter[int] = Counter()
+        alike: dict[Any, Lacking] = {}
         cursor = -1
         while cursor != 0:
             at = max(cursor, 0)
@@ -165,8 +167,10 @@ class Backfilling:
                 if not lacking or point is None:
                     continue
                 counts[partition].update(definitions.asking(lacking.keys()))
-                if sum(len(p.lacking) for p in parts) < _MOST_LACKING:
-                    part.lacking[name] = _grouped(lacking, point)
+                if sum(len(one.lacking) for one in parts) < _MOST_LACKING:
+                    groups = _grouped(lacking, point)
+                    same = tuple((begin, *found) for begin, found in groups.items())
+                    part.lacking[name] = alike.setdefault(same, groups)
                 else:
                     part.whole = False
             await self._breathe(*parts)

@@ -4,14 +4,11 @@ import json
 import time
 from pathlib import Path
 
-import pytest
-
 from stream.local import Server
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.reader import Reader
 from tests.live.harness import Sent, System, interaction
-from tests.servers import remove_topics
 
 OLD = "version: 1\nsegments:\n  searchers: {when: {did: Search}}\n"
 #: Sums that count an event twice, or not at all, are other than these.
@@ -22,13 +19,6 @@ NEW = (
     + "  none: {when: {did_not: View}}\n"
 )
 CUSTOMERS = 1_200
-
-
-@pytest.fixture
-def embedded(embedded_broker: Server) -> Server:
-    """The embedded broker without topics."""
-    remove_topics(embedded_broker)
-    return embedded_broker
 
 
 def views(number: int, customers: range) -> list[Sent]:
@@ -46,13 +36,13 @@ def complete(system: System) -> dict[str, float]:
 
 
 def test_a_new_condition_knows_the_past_exactly_with_a_worker_killed_on_the_way(
-    embedded: Server, redis_url: str, unique: str, tmp_path: Path
+    broker: Server, redis_url: str, unique: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "segments.yaml"
     file.write_text(OLD)
     everybody, half = range(CUSTOMERS), range(CUSTOMERS // 2)
     config = {"group": unique, "segments": str(file)}
-    with System(embedded.address, redis_url, tmp_path, **config) as system:
+    with System(broker.address, redis_url, tmp_path, **config) as system:
         worker = system.worker()
         for number in range(3):
             system.send(views(number, everybody))

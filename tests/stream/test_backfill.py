@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.backfill import SLACK_MS, SLICE, Earlier, replay, slices_of, stretch_of
+from stream.backfill import MOST_STATES, SLACK_MS, Earlier, replay, slices_of, stretch_of
 from stream.conditions import Definitions, Point, parse
 from stream.defined import POINT_TOPICS, seen_as
 from stream.events import Money, read
@@ -231,7 +231,10 @@ async def test_duplicates_strangers_the_forgotten_and_what_was_rejected_do_not_c
 
 
 def test_slices_hold_each_customer_once():
-    lacking: dict[str, Any] = {f"c{i}": {(1, 1): ["k"]} for i in range(2 * SLICE + 1)}
+    few, many = {(1, 1): ["k"]}, {(1, 1): ["k"] * 7, (2, 2): ["k"] * 3}
+    lacking: dict[str, Any] = {f"c{i}": few for i in range(MOST_STATES)}
+    lacking |= {f"d{i}": many for i in range(MOST_STATES // 10 + 1)}
     parts = slices_of(lacking)
-    assert [len(part) for part in parts] == [SLICE, SLICE, 1]
+    assert [len(part) for part in parts] == [MOST_STATES, MOST_STATES // 10, 1]
+    assert slices_of({}) == []
     assert {name: one for part in parts for name, one in part.items()} == lacking
