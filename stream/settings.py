@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     batch: int = Field(2_000, ge=1, le=5_000, description="most events in one write")
     cache: int = Field(400_000, ge=1_000, description="customers kept in memory per worker")
     changes: int = Field(1_000_000, ge=1_000, description="entries kept in agos:changes, about")
+    retention_days: float | None = Field(
+        None, gt=0, description="customers to whom nothing happened for longer are removed"
+    )
     panel: int = Field(2_000, ge=50, le=100_000, description="customers the model learns from")
     clusterer: str = Field("default", description="name in the model registry")
     challengers: str = Field(

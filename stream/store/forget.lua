@@ -1,14 +1,23 @@
--- Forgets one customer, all or nothing, and marks it as forgotten.
+-- Forgets one customer, all or nothing, and may mark it as forgotten.
 --
 -- KEYS: state, customer, due, offsets, segments, forgotten
--- ARGV: customer, digest, forgotten until (ms), writer
+-- ARGV: customer, digest, forgotten until (ms; empty: no mark), writer, and if only an idle customer
+-- is to go, when it must have been seen last before (ms)
 -- The partition's writer is replaced: a worker that has the customer in memory is refused its next
 -- write, drops what it remembers of the partition and reads it again.
 local state, record, due, offsets, segments, forgotten =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local customer, digest, until_ms, writer = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local customer, digest, until_ms, writer, before_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-redis.call('HSET', forgotten, digest, until_ms)
+if before_ms then
+  local seen = redis.call('HGET', record, 'last_seen')
+  if not seen or tonumber(seen) >= tonumber(before_ms) then
+    return {0, 0}
+  end
+end
+if until_ms ~= '' then
+  redis.call('HSET', forgotten, digest, until_ms)
+end
 local members = {}
 for _, segment in ipairs(redis.call('HKEYS', segments)) do
   members[segment] = true

@@ -51,16 +51,8 @@ class Forgetter(Connected):
         State, record, memberships and due time go at once, entries of the streams of changes
         after it.
         """
-        partition = partition_of(customer_id, self._partitions)
         until_ms = FOR_EVER_MS if for_ever else time.time_ns() // 1_000_000
-        names = [
-            keys.state(customer_id),
-            keys.customer(customer_id),
-            keys.due(partition),
-            keys.offsets(partition),
-            keys.SEGMENTS,
-            keys.FORGOTTEN,
-        ]
+        names = script_keys(customer_id, self._partitions)
         arguments: list[str | int] = [
             customer_id,
             digest_of(customer_id),
@@ -108,6 +100,19 @@ class Forgetter(Connected):
         for start in range(0, len(positions), _PAGE):
             with self._told:
                 self._redis.xdel(stream, *positions[start : start + _PAGE])
+
+
+def script_keys(customer_id: str, partitions: int) -> list[str]:
+    """Keys of the script that forgets."""
+    partition = partition_of(customer_id, partitions)
+    return [
+        keys.state(customer_id),
+        keys.customer(customer_id),
+        keys.due(partition),
+        keys.offsets(partition),
+        keys.SEGMENTS,
+        keys.FORGOTTEN,
+    ]
 
 
 class ForgottenCustomers:
