@@ -20,6 +20,7 @@ from stream.errors import AgosError, StalledError
 from stream.gathering import Gathering
 from stream.log_reader import LogReader
 from stream.pipeline import Pipeline, Place, recreated
+from stream.progress import Progress, Waiting
 from stream.relay import MOST_AT_ONCE, Relay
 from stream.report import Report
 from stream.review import Review
@@ -84,7 +85,7 @@ class Crew:
         self.pipeline.before_write = self._gathering.look_ahead
         self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
-        self._progress = _Progress()
+        self._progress = Progress()
 
     @property
     def consumer(self) -> Consumer:
@@ -261,38 +262,42 @@ class Crew:
             self._progress.reset()
             return
         try:
-            lag = await asyncio.wait_for(self._lag(), _KAFKA_SECONDS)
+            waiting = await asyncio.wait_for(self._waiting(), _KAFKA_SECONDS)
         except (KafkaError, TimeoutError, IllegalStateError):
             # Nobody to make progress with; count from when the brokers are back.
             self._progress.reset()
             raise
-        self.report.lag = lag
-        await self._judge(lag)
+        self.report.lag = sum(found.events for found in waiting.values())
+        await self._judge(waiting)
         for partition in list(self.pipeline.segmenters):
             await self.pipeline.verify(partition)
         await self.pipeline.read_forgotten()
 
-    async def _lag(self) -> int:
+    async def _waiting(self) -> Mapping[Place, Waiting]:
         mine = [tp for tp in self.consumer.assignment() if tp.topic in EVENT_TOPICS]
         reach = await self.consumer.reach(mine)
-        lag = 0
+        waiting = {}
         for tp in mine:
             known = tp.partition in self.pipeline.segmenters
             applied = self.pipeline.expected(*tp) if known else 0
-            lag += reach[tp].lag(applied) if tp in reach else 0
-        return lag
+            if tp in reach:
+                waiting[tuple_of(tp)] = Waiting(reach[tp].lag(applied), applied)
+        return waiting
 
-    async def _judge(self, lag: int) -> None:
-        meter = self.pipeline.meter
-        stalled_seconds = self._progress.stalled_seconds(lag, meter.batches)
-        if stalled_seconds > self.settings.stall_seconds:
-            raise StalledError(
-                f"{lag} events wait and none was applied for {stalled_seconds:.0f} s; starting "
-                "again is the cure"
-            )
-        if stalled_seconds > self.settings.stall_seconds / 3:
-            log.warning("%d events wait, none applied for %.0f s", lag, stalled_seconds)
-            await self._read_again(list(self.pipeline.segmenters))
+    async def _judge(self, waiting: Mapping[Place, Waiting]) -> None:
+        stalled = self._progress.stalled(waiting, time.monotonic())
+        longest_seconds = max(stalled.values(), default=0.0)
+        if longest_seconds <= self.settings.stall_seconds / 3:
+            return
+        which = [place for place, seconds in stalled.items() if seconds == longest_seconds]
+        what = (
+            f"{waiting[which[0]].events} events wait in {which[0][0]}-{which[0][1]} and none was "
+            f"applied for {longest_seconds:.0f} s"
+        )
+        if longest_seconds > self.settings.stall_seconds:
+            raise StalledError(f"{what}; starting again is the cure")
+        log.warning("%s", what)
+        await self._read_again([partition for _, partition in stalled])
 
     async def _read_again_quietly(self, partitions: list[int]) -> None:
         try:
@@ -339,21 +344,6 @@ class Crew:
             except Exception as error:
                 # What is raised here would keep Faust's own parts from being stopped.
                 log.warning("while stopping: %r", error)
-
-
-class _Progress:
-    """Since when there was lag without anything being applied."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        self._since, self._batches = time.monotonic(), -1
-
-    def stalled_seconds(self, lag: int, batches: int) -> float:
-        if not lag or batches != self._batches:
-            self._since, self._batches = time.monotonic(), batches
-        return time.monotonic() - self._since
 
 
 def tuple_of(tp: TP) -> Place:
