@@ -65,7 +65,8 @@ class Ancestry:
         old = partition(Z, before.space.moved(before.centroids, space)).labels
         young = {c: p for c, (p, since) in self.heirs.items() if ticks - since <= HEIR_TICKS}
         past, old_ids = self.memory.past(customers), before.ids.tolist()
-        lineage = trace(old_ids, old, past, found.labels, found.k, self.next_id, young)
+        origins = self.memory.origins(customers)
+        lineage = trace(old_ids, old, past, found.labels, found.k, self.next_id, young, origins)
         self._settle(customers, np.array(lineage.ids)[found.labels], lineage, young)
         return lineage
 

@@ -37,15 +37,21 @@ class Memory:
         ticks: int = 0,
         then: dict[str, int] | None = None,
         lately: dict[str, int] | None = None,
+        origins: dict[str, tuple[int, int]] | None = None,
     ) -> None:
         self.ticks = ticks
-        self._then, self._lately = then or {}, lately or {}
+        self._then, self._lately, self._origins = then or {}, lately or {}, origins or {}
 
     def tick(self, customers: Iterable[str], ids: Ints) -> None:
         """Once per tick: the segments now; they are taken in every `MEMORY_TICKS`."""
         if self.ticks % MEMORY_TICKS == 0:
             self._then = self._lately
             self._lately = dict(zip(customers, ids.tolist(), strict=True))
+            self._origins = {
+                name: (i, tick)
+                for name, (i, tick) in self._origins.items()
+                if self.ticks - tick < MEMORY_TICKS
+            }
         self.ticks += 1
 
     def past(self, customers: Iterable[str]) -> Ints:
@@ -53,15 +59,29 @@ class Memory:
         source = self._then or self._lately
         return np.array([source.get(name, UNASSIGNED) for name in customers], dtype=np.int64)
 
+    def origins(self, customers: Iterable[str]) -> Ints:
+        """The same, but where customers were before they were relabelled."""
+        names = list(customers)
+        past = self.past(names).tolist()
+        known = [self._origins.get(name, (i, 0))[0] for name, i in zip(names, past, strict=True)]
+        return np.array(known, dtype=np.int64)
+
     def relabel(self, customers: Iterable[str], ids: Ints, young: set[int]) -> None:
         """Customers that are now in a young segment were always in it, so that it can be known."""
         for name, i in zip(customers, ids.tolist(), strict=True):
             if i in young:
-                self._then[name] = self._lately[name] = i
+                before = (self._then or self._lately).get(name, UNASSIGNED)
+                if before != i:
+                    self._origins.setdefault(name, (before, self.ticks))
+                self._lately[name] = i
+                if self._then:
+                    self._then[name] = i
 
-    def parts(self) -> tuple[int, dict[str, int], dict[str, int]]:
+    def parts(
+        self,
+    ) -> tuple[int, dict[str, int], dict[str, int], dict[str, tuple[int, int]]]:
         """The arguments that make such a memory again."""
-        return self.ticks, self._then, self._lately
+        return self.ticks, self._then, self._lately, self._origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +116,7 @@ def matched(shared: F64) -> dict[int, int]:
 
 def trace(
     old_ids: Sequence[int], old: Ints, past: Ints, now: Ints, k: int, next_id: int,
-    heirs: dict[int, int],
+    heirs: dict[int, int], origins: Ints | None = None,
 ) -> Lineage:  # fmt: skip
     """Ids for new segments, and what happened.
 
@@ -115,7 +135,10 @@ def trace(
     heirs
         Young segment → the one most of its customers came from; if that vanishes now, or hardly
         anything is left of it, the young one is the old one, moved, and takes its id.
+    origins
+        Like `past`, without young segments: where customers were before these. `past` if omitted.
     """
+    origins = past if origins is None else origins
     ids = _continued(old_ids, old, past, now, k)
     gone = [i for i in old_ids if i not in ids]
     changes = []
@@ -139,6 +162,9 @@ def trace(
         next_id += 1
         mine = now == row
         came, only = _sources(past[mine], places[old[mine]])
+        if only and not _main(origins[mine][origins[mine] != UNASSIGNED])[1]:
+            # Off a young segment that held the first of them, but from everywhere before that.
+            only = False
         parents[row] = came
         changes.append(Change("split" if only else "born", ids[row], came))
     for i in gone:

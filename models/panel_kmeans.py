@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from models.fading import Fading
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.space import F64, Ints, Space
 from models.structure import Moments, Scored, proposals, quality
@@ -12,12 +13,16 @@ from models.structure import Moments, Scored, proposals, quality
 MOST_SEGMENTS = 10
 #: So many where the customers do not fall into groups by themselves: people want some division.
 USEFUL_SEGMENTS = 4
-#: A new segment has at least this share of the customers, and this many; one that sinks under the
-#: lower share is retired.
+#: A new segment has at least this share of the customers, and this many.
 NEW_SHARE, NEW_COUNT = 0.015, 6
-RETIRED_SHARE = 0.01
 #: Another structure must be better by this (nats per customer), in so many ticks in a row.
 MARGIN = 0.006
+#: One with as many segments divides many customers anew for little: it must be better by more.
+OTHERWISE = 3.0
+#: Two ticks will do if together it was better by so much: chance hardly ever brings that.
+CLEAR = 0.03
+#: In a panel smaller than this chance brings more, so all of these are raised by that power.
+SETTLED, CAUTION = 2250, 1.25
 #: Weight of tightness beside quality.
 TIGHTNESS = 1.0
 CONFIRMATIONS = 4
@@ -50,7 +55,8 @@ class PanelKMeans:
         self._challenger: F64 | None = None
         self._tightest: dict[int, F64] = {}
         self._inertia: dict[int, float] = {}
-        self._wins = 0
+        self._fading = Fading()
+        self._wins, self._gained = 0, 0.0
         self._ticks = 0
         self._size = 0
 
@@ -65,14 +71,17 @@ class PanelKMeans:
         offered = self._offered(Z, here.found, rng)
         self._climb([here, *offered], here.found.k)
         best = max(offered, key=lambda s: self._worth(s, Z.shape[1]))
-        if self._worth(best, Z.shape[1]) < self._worth(here, Z.shape[1]) + MARGIN:
-            self._challenger, self._wins = None, 0
-            self._centroids = here.found.centroids
-            return here.found
-        self._challenger, self._wins = best.found.centroids, self._wins + 1
-        if growing or self._wins >= CONFIRMATIONS:
-            return self._take(Z, best.found)
+        gain = self._worth(best, Z.shape[1]) - self._worth(here, Z.shape[1])
         self._centroids = here.found.centroids
+        if gain < self._margin(len(Z), growing, best.found.k == here.found.k):
+            self._challenger, self._wins, self._gained = None, 0, 0.0
+            return here.found
+        self._challenger = best.found.centroids
+        self._wins, self._gained = self._wins + 1, self._gained + gain
+        clear = self._wins > 1 and self._gained >= CLEAR * _caution(len(Z))
+        if growing or clear or self._wins >= CONFIRMATIONS:
+            self._fading.restructured(here.found, best.found, self._ticks)
+            return self._take(Z, best.found)
         return here.found
 
     def move(self, old: Space, new: Space, found: Partition) -> Partition:
@@ -80,6 +89,7 @@ class PanelKMeans:
         if self._challenger is not None:
             self._challenger = old.moved(self._challenger, new)
         self._tightest = {k: old.moved(known, new) for k, known in self._tightest.items()}
+        self._fading.move(old, new)
         return found
 
     def state(self) -> dict[str, Any]:
@@ -87,7 +97,9 @@ class PanelKMeans:
             "centroids": _listed(self._centroids),
             "challenger": _listed(self._challenger),
             "tightest": [_listed(known) for known in self._tightest.values()],
+            "fading": self._fading.state(),
             "wins": self._wins,
+            "gained": self._gained,
             "ticks": self._ticks,
             "size": self._size,
             "natural": self.natural,
@@ -104,13 +116,16 @@ class PanelKMeans:
             "centroids": wider(state["centroids"]),
             "challenger": wider(state["challenger"]),
             "tightest": [wider(rows) for rows in state["tightest"]],
+            "fading": Fading.widened(state.get("fading", {}), more),
         }
 
     def restore(self, state: dict[str, Any], Z: F64) -> None:
         self._centroids = _array(state["centroids"])
         self._challenger = _array(state["challenger"])
         self._tightest = {len(rows): np.array(rows) for rows in state["tightest"]}
-        self._wins, self._ticks, self._size = state["wins"], state["ticks"], state["size"]
+        self._fading.restore(state.get("fading", {}))
+        self._wins, self._gained = state["wins"], state.get("gained", 0.0)
+        self._ticks, self._size = state["ticks"], state["size"]
         self.natural, self.generation = state["natural"], state["generation"]
 
     def _in_force(self, Z: F64) -> Scored:
@@ -118,9 +133,9 @@ class PanelKMeans:
         centroids = self._centroids
         assert centroids is not None
         found = lloyd(Z, centroids, LLOYD_STEPS)
-        large = found.counts >= RETIRED_SHARE * len(Z)
-        if not large.all():
-            found = lloyd(Z, found.centroids[large], LLOYD_STEPS)
+        lasting = self._fading.lasting(found, self._ticks)
+        if not lasting.all():
+            found = lloyd(Z, found.centroids[lasting], LLOYD_STEPS)
             self.generation += 1
         judged = found.labels if self.natural else np.zeros(len(Z), dtype=np.int64)
         groups = Moments.of(Z, judged, found.k if self.natural else 1)
@@ -130,7 +145,8 @@ class PanelKMeans:
         """Other structures: proposals, fresh starts, the tightest known, none, the challenger."""
         smallest = max(NEW_COUNT, round(NEW_SHARE * len(Z)))
         fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
-        fresh.append(spread_out(Z, int(rng.choice(_near(found.k))), rng))
+        anywhere = rng.integers(2, MOST_SEGMENTS + 1)
+        fresh += [spread_out(Z, int(k), rng) for k in (rng.choice(_near(found.k)), anywhere)]
         warm = [Z.mean(axis=0)[None, :], *self._tightest.values()]
         known = [found.centroids, *self._tightest.values()]
         fresh += [swapped(Z, known[i], rng) for i in rng.integers(len(known), size=SWAPS)]
@@ -140,7 +156,8 @@ class PanelKMeans:
             warm.append(self._challenger)
         scored = [Scored.of(Z, centroids, WARM_STEPS) for centroids in warm]
         scored += [Scored.of(Z, centroids, LLOYD_STEPS) for centroids in fresh]
-        return [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
+        large = [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
+        return [s for s in large if not self._fading.remains(s.found)]
 
     def _climb(self, scored: list[Scored], k: int) -> None:
         """Keep the tightest partition of about as many segments as are in force."""
@@ -151,6 +168,11 @@ class PanelKMeans:
                 best[one.found.k] = one.found
         self._tightest = {rung: best[rung].centroids for rung in _near(k) if rung in best}
         self._inertia = {rung: best[rung].inertia for rung in best}
+
+    def _margin(self, n: int, growing: bool, as_many: bool) -> float:
+        if growing:
+            return MARGIN
+        return MARGIN * _caution(n) * (OTHERWISE if as_many else 1.0)
 
     def _worth(self, scored: Scored, d: int) -> float:
         """Quality, less what it lacks in tightness against the best of as many segments.
@@ -173,7 +195,7 @@ class PanelKMeans:
 
     def _take(self, Z: F64, found: Partition) -> Partition:
         """Put a structure in force."""
-        self._challenger, self._wins = None, 0
+        self._challenger, self._wins, self._gained = None, 0, 0.0
         self.generation += 1
         self.natural = found.k > 1
         if not self.natural:
@@ -181,6 +203,10 @@ class PanelKMeans:
             found = best_of(Z, max(1, min(USEFUL_SEGMENTS, len(Z) // NEW_COUNT)), 2, rng, 30)
         self._centroids = found.centroids
         return found
+
+
+def _caution(n: int) -> float:
+    return float(max(1.0, (SETTLED / n) ** CAUTION))
 
 
 def _near(k: int) -> range:

@@ -52,6 +52,7 @@ class _State(msgspec.Struct, frozen=True):
     snapshot: str
     learner: dict[str, object]
     least: int = LEAST_CUSTOMERS
+    origins: dict[str, tuple[int, int]] = {}
 
 
 class Trainer:
@@ -262,14 +263,15 @@ class Trainer:
 
     def to_bytes(self) -> bytes:
         """Everything needed to go on elsewhere; the same bytes for the same trainer."""
+        ticks, then, lately, origins = self._ancestry.memory.parts()
         state = _State(
             self.features, self.seed, self.clusterer, self.panel_size, self.language,
             self.hysteresis, self._panel.rate, list(self._panel), self._panel.pending,
             self._panel.X.tobytes(),
-            self._ancestry.next_id, self._generation, *self._ancestry.memory.parts(),
+            self._ancestry.next_id, self._generation, ticks, then, lately,
             self._ancestry.heirs,
             self.snapshot.to_json() if self.snapshot else "",
-            self._learner.state(), self._least,
+            self._learner.state(), self._least, origins,
         )  # fmt: skip
         return _MAGIC + msgspec.msgpack.encode(state)
 
@@ -297,7 +299,7 @@ class Trainer:
             raise InvalidState(f"trainer: {len(state.vectors)} bytes of vectors, {size} expected")
         X = np.frombuffer(state.vectors, dtype=np.float64)
         trainer._panel.restore(state.customers, X, state.rate, state.pending)
-        memory = Memory(state.memory_ticks, state.then, state.lately)
+        memory = Memory(state.memory_ticks, state.then, state.lately, state.origins)
         trainer._ancestry = Ancestry(state.next_id, memory, state.heirs)
         trainer._generation, trainer._least = state.generation, state.least
         if state.snapshot:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.lineage import Memory, matched, trace
+from models.lineage import MEMORY_TICKS, Memory, matched, trace
 from models.snapshot import UNASSIGNED, Change
 
 NOBODY: dict[int, int] = {}
@@ -112,3 +112,30 @@ def test_when_most_have_moved_the_id_moves_too() -> None:
     half = spread((0, 60), (1, 80), (2, 40))
     past = spread((5, 60), (9, 80), (8, 40))
     assert trace((5, 9, 8), half, past, half, 3, 10, {9: 5}).ids == (5, 9, 8)
+
+
+def test_off_a_young_segment_of_newcomers_from_everywhere_is_a_birth() -> None:
+    """9 held the first of them; all that 10 took from it had been in 5 and 8 before."""
+    past, origins = spread((5, 60), (8, 60), (9, 80)), spread((5, 100), (8, 100))
+    old = spread((0, 60), (1, 60), (2, 80))
+    now = spread((0, 60), (1, 60), (2, 30), (3, 50))
+    origins[120:] = np.arange(80) % 2 * 3 + 5
+    found = trace((5, 8, 9), old, past, now, 4, 10, NOBODY, origins)
+    assert found.changes == (Change("born", 10, (9,)),)
+    origins[120:] = 5
+    found = trace((5, 8, 9), old, past, now, 4, 10, NOBODY, origins)
+    assert found.changes == (Change("split", 10, (9,)),)
+
+
+def test_memory_knows_where_relabelled_customers_were() -> None:
+    memory = Memory()
+    memory.tick(["a", "b"], np.array([1, 2]))
+    memory.relabel(["a", "b"], np.array([7, 2]), {7})
+    memory.relabel(["a"], np.array([8]), {8})
+    assert memory.past(["a", "b", "c"]).tolist() == [8, 2, UNASSIGNED]
+    again = Memory(*memory.parts())
+    assert again.origins(["a", "b", "c"]).tolist() == [1, 2, UNASSIGNED]
+    # One that has been there for so long comes from there.
+    for _ in range(2 * MEMORY_TICKS):
+        again.tick(["a", "b"], np.array([8, 2]))
+    assert again.origins(["a", "b"]).tolist() == [8, 2]
