@@ -60,6 +60,8 @@ class Settings(BaseSettings):
         "127.0.0.1,::1", description="addresses whose header is believed, comma-separated"
     )
     dashboard_read_only: bool = Field(True, description="nothing can be changed or sent back")
+    metrics: str = Field("", description="host:port of the metrics and health; none without")
+    alert_webhook: SecretStr = Field(SecretStr(""), description="URL that alerts are sent to")
     thresholds: str = Field("", description="figure=watch:act,… instead of the defaults")
     write_keys: SecretStr = Field(SecretStr(""), description="comma-separated")
     clock: Literal["wall", "events"] = Field(

@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 from faust import Worker
 
 from stream import admin
 from stream.agents import Crew, assemble
-from stream.errors import AgosError
+from stream.errors import AgosError, ConfigurationError
 from stream.settings import Settings
 from stream.store.store import opened
 
@@ -44,6 +45,7 @@ def run(settings: Settings) -> int:
     asyncio.set_event_loop(loop)
     loop.run_until_complete(_check_store(settings))
     app, crew = assemble(settings, topic_ids)
+    _serve_metrics(settings, crew)
     worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
     finish = _finish(crew)
     app.on_before_shutdown.connect(finish)
@@ -55,6 +57,21 @@ def run(settings: Settings) -> int:
     except AgosError:
         failed = True
     return 1 if failed or crew.failure is not None else 0
+
+
+def _serve_metrics(settings: Settings, crew: Crew) -> None:
+    if not settings.metrics:
+        return
+    try:
+        serving = import_module("stream.metrics.serving")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "prometheus_client":
+            raise
+        raise ConfigurationError(
+            "AGOS_METRICS needs prometheus-client, which is not installed: "
+            "pip install 'agos[dashboard]'"
+        ) from None
+    serving.serve_worker(settings, crew)
 
 
 def _finish(crew: Crew) -> Callable[..., Awaitable[None]]:
