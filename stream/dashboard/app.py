@@ -12,10 +12,13 @@ from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
 from stream.dashboard.access import access
+from stream.dashboard.exporting import export_routes
+from stream.dashboard.exposition import SystemMetrics, exposition_routes
 from stream.dashboard.guard import Guard
 from stream.dashboard.live import Live
 from stream.dashboard.pages import add_pages
 from stream.errors import ConfigurationError
+from stream.metrics.endpoint import Endpoint, registry
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,8 @@ def dashboard(settings: Settings, live: Live, host: str = "127.0.0.1") -> Guard:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/assets", StaticFiles(directory=_ASSETS))
+    app.include_router(export_routes(live))
+    app.include_router(exposition_routes(SystemMetrics(live)))
     add_pages(live)
     ui.run_with(
         app,
@@ -73,11 +78,26 @@ def serve(settings: Settings) -> int:
     for name in ("kafka", "uvicorn", "nicegui", "socketio", "engineio", "httpx", "watchfiles"):
         logging.getLogger(name).setLevel("ERROR" if name != "kafka" else "CRITICAL")
     host, port = address(settings.dashboard)
-    app = dashboard(settings, Live(settings), host)
-    server = _Server(_config(app, host, port))
-    log.info("listening on http://%s:%d", host, port)
-    server.run()
+    live = Live(settings)
+    server = _Server(_config(dashboard(settings, live, host), host, port))
+    with _metrics(settings, live):
+        log.info("listening on http://%s:%d", host, port)
+        server.run()
     return 0 if server.started else 1
+
+
+@contextlib.contextmanager
+def _metrics(settings: Settings, live: Live) -> Iterator[None]:
+    """Metrics without a login at `AGOS_METRICS`, where that is set."""
+    if not settings.metrics:
+        yield
+        return
+    shown = SystemMetrics(live)
+    endpoint = Endpoint(settings.metrics, registry(shown), shown.live, shown.ready)
+    try:
+        yield
+    finally:
+        endpoint.close()
 
 
 def address(text: str) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.dashboard.history import Point
+from stream.store.lookup import Centroids
 from stream.store.records import Segment
 
 #: Segments that get an area of their own; the rest is one.
@@ -78,6 +79,104 @@ def lines(
     ]
     legend = {"top": 0, "right": 0, "type": "scroll"}
     return {**_base(unit), "legend": legend, "series": series}
+
+
+def entries(points: Sequence[Point], segment: Segment) -> dict[str, Any]:
+    """Entries above the line, exits below it."""
+    told = [(p.at_ms, *p.segments.get(segment.id, (0, 0, 0))[1:]) for p in points]
+    series = [
+        {"type": "bar", "name": "entered", "stack": "all", "data": [[at, n] for at, n, _ in told]},
+        {"type": "bar", "name": "left", "stack": "all", "data": [[at, -n] for at, _, n in told]},
+    ]
+    return {**_base("customers"), "legend": {"top": 0, "right": 0}, "series": series}
+
+
+def centroids(model: Centroids, known: Mapping[str, Segment]) -> dict[str, Any]:
+    """Coordinates of the clusters, one row each, as colors."""
+    ids = list(model.centroids)
+    segments = [known.get(name, Segment(name, name)) for name in ids]
+    cells = [
+        [column, row, round(value, 2)]
+        for row, name in enumerate(ids)
+        for column, value in enumerate(model.centroids[name])
+    ]
+    widest = max((abs(cell[2]) for cell in cells), default=1.0)
+    names = {"type": "category", "axisLabel": {"fontFamily": _FONT, "fontSize": 12}}
+    return {
+        "animation": False,
+        "textStyle": {"fontFamily": _FONT},
+        "grid": {"left": 8, "right": 16, "top": 8, "bottom": 48, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {
+            **names,
+            "data": [feature.replace("_", " ") for feature in model.features],
+            "axisLabel": {"rotate": 35, "interval": 0, "fontFamily": _FONT, "fontSize": 11},
+        },
+        "yAxis": {**names, "data": unique_names(segments), "inverse": True},
+        "visualMap": {
+            "min": -widest,
+            "max": widest,
+            "orient": "horizontal",
+            "left": "center",
+            "bottom": 0,
+            "precision": 1,
+            "text": ["above the average", "below"],
+            "inRange": {"color": ["#2166ac", "#9db6cc", "#e3e3e3", "#d8a28c", "#b2182b"]},
+        },
+        "series": [{"type": "heatmap", "data": cells, "name": "coordinate"}],
+    }
+
+
+def sankey(moved: Sequence[tuple[str, str, int]], known: Mapping[str, Segment]) -> dict[str, Any]:
+    """Moves from the left to the right: a segment stands on both sides, as moves go in circles."""
+    origins = {name: f"{_name(name, known)} \u25b8" for name, _, _ in moved}
+    targets = {name: f"\u25b8 {_name(name, known)}" for _, name, _ in moved}
+    nodes = [
+        {"name": name, "depth": depth, "label": {"position": where}}
+        for depth, where, names in ((0, "right", origins), (1, "left", targets))
+        for name in names.values()
+    ]
+    links = [
+        {"source": origins[origin], "target": targets[target], "value": number}
+        for origin, target, number in moved
+    ]
+    series = {
+        "type": "sankey", "data": nodes, "links": links, "draggable": False,
+        "left": 8, "right": 8, "top": 8, "bottom": 8, "nodeGap": 10,
+        "lineStyle": {"color": "gradient", "opacity": 0.35}, "emphasis": {"focus": "adjacency"},
+    }  # fmt: skip
+    return {"animation": False, "color": list(COLORS), "textStyle": {"fontFamily": _FONT},
+            "series": [series]}  # fmt: skip
+
+
+def overlap(shares: Mapping[tuple[str, str], float], shown: Sequence[Segment]) -> dict[str, Any]:
+    """Share of the row's customers who are in the column's segment too."""
+    ids = [segment.id for segment in shown]
+    names = unique_names(shown)
+    cells = [
+        [ids.index(second), ids.index(first), round(share * 100)]
+        for (first, second), share in shares.items()
+    ]
+    axis = {"type": "category", "data": names}
+    label = {"interval": 0, "fontFamily": _FONT, "fontSize": 11}
+    return {
+        "animation": False,
+        "textStyle": {"fontFamily": _FONT},
+        "grid": {"left": 8, "right": 16, "top": 8, "bottom": 48, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {**axis, "axisLabel": {**label, "rotate": 35}},
+        "yAxis": {**axis, "axisLabel": label, "inverse": True},
+        "visualMap": {
+            "min": 0, "max": 100, "orient": "horizontal", "left": "center", "bottom": 0,
+            "text": ["100 %", "0"], "inRange": {"color": ["#e3e3e3", "#5b8fd6", "#1d3f8a"]},
+        },
+        "series": [{"type": "heatmap", "data": cells, "name": "per cent"}],
+    }  # fmt: skip
+
+
+def _name(segment: str, known: Mapping[str, Segment]) -> str:
+    """Its name with its id: two nodes of one name would be one."""
+    return f"{known[segment].name} ({segment})" if segment in known else segment
 
 
 def unique_names(segments: Sequence[Segment]) -> list[str]:

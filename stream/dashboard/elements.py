@@ -1,44 +1,78 @@
-"""The parts that pages are made of. Text goes in as text, never as HTML."""
+"""The parts that pages are made of. Text goes in as text, never as HTML.
 
-from collections.abc import Mapping, Sequence
+What a part shows goes to the browser as one JSON text: it may be made once for all who look, and
+nothing in it is taken for a script, whatever it is called.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from nicegui import ui
+import msgspec
 from nicegui.element import Element
+from nicegui.elements import echart
 
 Row = dict[str, Any]
 
 
-class Board(Element, component="static/board.js"):
+class Packed(str):
+    """JSON that is ready to be shown."""
+
+    __slots__ = ()
+
+
+def packed(value: object) -> Packed:
+    """Anything as JSON."""
+    return Packed(msgspec.json.encode(value).decode())
+
+
+class _Shown(Element):
+    """Shows JSON; the same again is not sent."""
+
+    def show(self, value: object) -> None:
+        """Replace what is shown: a `Packed`, or what becomes one."""
+        data = value if isinstance(value, Packed) else packed(value)
+        if data != self.props.get("data"):
+            self.props["data"] = data
+
+
+class Board(_Shown, component="static/board.js"):
     """Cards of figures: dictionaries of id, title, value, state, detail, trend."""
 
     def __init__(self, label: str) -> None:
         super().__init__()
         self.props["label"] = label
-        self.props["cards"] = []
-
-    def show(self, cards: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the cards."""
-        if cards != self.props["cards"]:
-            self.props["cards"] = cards
 
 
-class Listing(Element, component="static/listing.js"):
-    """A table. `columns` are (title, kind), kind `text` or `number`; `empty` says what to do."""
+class Listing(_Shown, component="static/listing.js"):
+    """A table of rows: dictionaries of `key` and `cells`, and perhaps `class`.
+
+    `columns` are (title, kind), kind `text` or `number`; `empty` says what to do without rows.
+    """
 
     def __init__(self, label: str, columns: Sequence[tuple[str, str]], empty: str) -> None:
         super().__init__()
         self.props["label"] = label
-        self.props["columns"] = [{"title": title, "kind": kind} for title, kind in columns]
+        self.props["columns"] = packed([{"title": title, "kind": kind} for title, kind in columns])
         self.props["empty"] = empty
-        self.props["rows"] = []
 
-    def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
-        """Replace the rows: `key` and `cells`, and perhaps `class`."""
-        if empty is not None and empty != self.props["empty"]:
-            self.props["empty"] = empty
-        if rows != self.props["rows"]:
-            self.props["rows"] = rows
+
+class Facts(_Shown, component="static/facts.js"):
+    """Names and values: pairs of text."""
+
+
+class Chart(
+    _Shown,
+    component="static/chart.js",
+    esm={"nicegui-echart": str(Path(echart.__file__).parent / "dist")},
+):
+    """A chart of ECharts' options, with a description for who cannot see it."""
+
+    def __init__(self, label: str, *, tall: bool = False) -> None:
+        super().__init__()
+        self.props["label"] = label
+        if tall:
+            self.props["class"] = "tall"
 
 
 class Words(Element):
@@ -55,21 +89,6 @@ class Words(Element):
         if text != self._text:
             self._text = text
             self.update()
-
-
-class Chart(ui.echart, component=None):
-    """A chart whose description is read instead of it where it cannot be seen."""
-
-    def __init__(self, label: str, options: dict[str, Any]) -> None:
-        super().__init__(options, renderer="svg")
-        self.props["role"] = "img"
-        self.props["aria-label"] = label
-        self.classes("chart")
-
-    def show(self, options: dict[str, Any]) -> None:
-        """Other data."""
-        if options != self.props["options"]:
-            self.props["options"] = options
 
 
 def section(title: str, **attributes: str) -> Element:

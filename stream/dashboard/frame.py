@@ -16,7 +16,14 @@ from stream.dashboard.moment import Moment
 PAGES = {
     "/": "Now",
     "/segments": "Segments",
+    "/flows": "Flows",
+    "/clusters": "Clusters",
+    "/customers": "Customers",
+    "/dead-letters": "Dead letters",
+    "/alerts": "Alerts",
 }
+
+_MOST_TOLD = 3
 
 
 @contextmanager
@@ -79,6 +86,10 @@ def standing(live: Live) -> tuple[str, str]:
     worst = [name for name in live.limits if moment.state(name, live.limits) == "act"]
     if worst:
         return "act", "Act: " + ", ".join(_named(name) for name in worst) + "."
+    raised = live.alerts.active
+    if raised:
+        state = "act" if any(alert.state == "act" for alert in raised) else "watch"
+        return state, "; ".join(alert.text for alert in raised[:_MOST_TOLD]) + "."
     return "fine", "Running."
 
 

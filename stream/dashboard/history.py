@@ -119,6 +119,12 @@ class History:
         part = [point for point in points if begin_ms < point.at_ms <= end_ms]
         return merged(part, end_ms) if part else None
 
+    @property
+    def newest_ms(self) -> int:
+        """When the newest point ended; 0 without any."""
+        ring = self._points[FINEST]
+        return ring[-1].at_ms if ring else 0
+
     def points(self, span_seconds: int, most: int = 180) -> list[Point]:
         """What there is of the last `span_seconds`, as at most about `most` points."""
         seconds = next((s for s in sorted(KEPT) if s * KEPT[s] >= span_seconds), max(KEPT))

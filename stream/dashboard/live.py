@@ -3,26 +3,37 @@
 import asyncio
 import logging
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
 from nicegui import Event
 
+from stream.dashboard.alerts import Alert, Alerts
+from stream.dashboard.elements import Packed
+from stream.dashboard.elements import packed as packed_json
 from stream.dashboard.figures import thresholds
 from stream.dashboard.history import FINEST, KEPT, History, Point, packed, unpacked
+from stream.dashboard.learned import LearnedCache
 from stream.dashboard.logs import LogEnds
 from stream.dashboard.moment import Ends, Moment, Moments
 from stream.dashboard.text import now_ms
+from stream.dashboard.webhook import Webhook
 from stream.errors import AgosError
 from stream.settings import Settings
-from stream.store.history import HistoryStore
+from stream.store.history import ALERTS_KEPT, HistoryStore
+from stream.store.lookup import Lookup
+from stream.store.reader import Reader
 from stream.store.watching import Watcher
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
 _ENDS_SECONDS = 2.0
+_LOOKUP_SECONDS = 3.0
+_HOUR_SECONDS, _HOUR_POINTS = 3_600, 40
 
 
 @dataclass
@@ -58,6 +69,19 @@ class Live:
         self.history = History()
         self.moment: Moment | None = None
         self.changed = Event[[]]()
+        #: For what somebody looks up by hand; in threads of their own.
+        self.reader = Reader(settings, timeout_seconds=_LOOKUP_SECONDS)
+        self.lookup = Lookup(settings)
+        self.learned = LearnedCache(settings, self.lookup)
+        self.alerts = Alerts(self.limits)
+        #: Alerts that were raised or are over, newest first.
+        self.told: deque[Alert] = deque(maxlen=ALERTS_KEPT)
+        self.looked_ms = now_ms()
+        self._made: dict[tuple[str, ...], Packed] = {}
+        self._made_ms = self._hour_ms = 0
+        self._hour: list[Point] = []
+        self._webhook = Webhook(settings.alert_webhook.get_secret_value())
+        self._leads = True
         self._moments = Moments(settings.partitions)
         self._watcher = Watcher(settings)
         self._store = HistoryStore(settings)
@@ -67,7 +91,23 @@ class Live:
         self._restored = False
         self._problem = _Told()
         self._tasks: list[asyncio.Task[None]] = []
-        self._pointed_ms = 0
+        self._pointed_ms = self._judged_ms = 0
+
+    def hour(self) -> list[Point]:
+        """The last hour in few points; thinned out once for each new point."""
+        if self._hour_ms != self.history.newest_ms:
+            self._hour_ms = self.history.newest_ms
+            self._hour = self.history.points(_HOUR_SECONDS, _HOUR_POINTS)
+        return self._hour
+
+    def once(self, key: tuple[str, ...], make: Callable[[], object]) -> Packed:
+        """What `make` gives, as JSON: made once for all who ask before the next look."""
+        if self._made_ms != self.looked_ms:
+            self._made_ms = self.looked_ms
+            self._made.clear()
+        if key not in self._made:
+            self._made[key] = packed_json(make())
+        return self._made[key]
 
     @property
     def problem(self) -> str:
@@ -89,9 +129,11 @@ class Live:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(AgosError):
             await self._store.leave(self._name)
+        await self._webhook.close()
         await self._watcher.close()
         await self._store.close()
-        await asyncio.to_thread(self._logs.close)
+        for connected in (self._logs, self.reader, self.lookup, self.learned):
+            await asyncio.to_thread(connected.close)
 
     async def look(self) -> None:
         """See what there is now, and tell everybody."""
@@ -104,12 +146,32 @@ class Live:
             self._problem.tell("")
         except AgosError as error:
             self._problem.tell(str(error))
+        self.looked_ms = now_ms()
+        await self._alert(self.looked_ms)
         self.changed.emit()
+
+    async def _alert(self, at_ms: int) -> None:
+        """Every few seconds, see what ops should be told."""
+        if at_ms - self._judged_ms < FINEST * 1000:
+            return
+        self._judged_ms = at_ms
+        for alert in self.alerts.add(at_ms, self.moment, self.problem, self.history):
+            log.warning("alert %s %s: %s", alert.rule, "over" if alert.until_ms else "raised",
+                        alert.text if not alert.subject else alert.subject)  # fmt: skip
+            self.told.appendleft(alert)
+            if not self._leads:
+                continue
+            self._webhook.send(alert)
+            with suppress(AgosError):
+                await self._store.add_alert(msgspec.json.encode(alert))
 
     async def _restore(self) -> None:
         for seconds in KEPT:
             stored = await self._store.load(seconds)
             self.history.restore(seconds, await asyncio.to_thread(_unpack, stored))
+        for text in await self._store.alerts():
+            with suppress(msgspec.MsgspecError):
+                self.told.append(msgspec.json.decode(text, type=Alert))
         self._restored = True
 
     async def _remember(self, moment: Moment) -> None:
@@ -120,7 +182,8 @@ class Live:
         if first:
             return
         new = self.history.add(self._moments.point(moment))
-        if await self._store.leads(self._name):
+        self._leads = await self._store.leads(self._name)
+        if self._leads:
             points = {seconds: [packed(point) for point in added] for seconds, added in new.items()}
             await self._store.append(points, KEPT)
 

@@ -1,11 +1,12 @@
 """Now: is it running, is it keeping up."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from nicegui import ui
 
 from stream.dashboard import charts, text
-from stream.dashboard.elements import Board, Chart, Listing, Row, section
+from stream.dashboard.elements import Board, Chart, Listing, Packed, Row, section
 from stream.dashboard.figures import BY_ID, FIGURES, Figure
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
@@ -14,6 +15,7 @@ from stream.watch.times import span
 
 _HOUR_SECONDS = 3_600
 _RATES = {"events_per_second": "events/s", "changes_per_second": "changes/s"}
+_LAGS = {"lag": "lag"}
 _LATENCIES = {"latency_p50_ms": "median", "latency_p99_ms": "99 %"}
 
 
@@ -25,9 +27,9 @@ def now_page(live: Live) -> None:
         with frame(live, "/", "Now"):
             board = Board("Figures of now")
             with section("Last hour"), ui.element("div").classes("pair"):
-                rates = Chart("Events and changes per second over the last hour", {})
-                lags = Chart("Events that wait over the last hour", {})
-                times = Chart("Latency over the last hour", {})
+                rates = Chart("Events and changes per second over the last hour")
+                lags = Chart("Events that wait over the last hour")
+                times = Chart("Latency over the last hour")
             with section("Workers"):
                 workers = Listing(
                     "Workers",
@@ -56,21 +58,31 @@ def now_page(live: Live) -> None:
             moment = live.moment
             if moment is None:
                 return
-            board.show(cards(live, moment))
+            board.show(live.once(("now",), lambda: cards(live, moment)))
             workers.show([_worker(view, moment.at_ms) for view in moment.workers])
             topics.show(
                 [{"key": name, "cells": [name, text.count(n)]} for name, n in moment.lags.items()]
             )
             counters.show(_counters(moment))
-            points = live.history.points(_HOUR_SECONDS)
-            if points and points[-1].at_ms != drawn[0]:
-                drawn[0] = points[-1].at_ms
-                rates.show(charts.lines(points, _RATES, "per second"))
-                lags.show(charts.lines(points, {"lag": "lag"}, "events"))
-                times.show(charts.lines(points, _LATENCIES, "seconds", 0.001))
+            if live.history.newest_ms != drawn[0]:
+                drawn[0] = live.history.newest_ms
+                for chart, figures, unit, scale in (
+                    (rates, _RATES, "per second", 1.0),
+                    (lags, _LAGS, "events", 1.0),
+                    (times, _LATENCIES, "seconds", 0.001),
+                ):
+                    chart.show(drawn_once(live, figures, unit, scale))
 
         draw()
         live.changed.subscribe(draw)
+
+
+def drawn_once(live: Live, figures: Mapping[str, str], unit: str, scale: float) -> Packed:
+    """A chart of the last hour, made once for all who look."""
+    return live.once(
+        ("hour", *figures),
+        lambda: charts.lines(live.history.points(_HOUR_SECONDS), figures, unit, scale),
+    )
 
 
 def cards(live: Live, moment: Moment) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """Segments: are they moving as they should."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
 from stream.dashboard import charts, text
-from stream.dashboard.elements import Chart, Listing, Row, section
+from stream.dashboard.elements import Chart, Listing, Row, Words, section
 from stream.dashboard.frame import frame
 from stream.dashboard.history import Point
 from stream.dashboard.live import Live
@@ -15,7 +17,6 @@ from stream.store.records import Segment
 
 #: Name → seconds of the period that the charts show.
 PERIODS = {"hour": 3_600, "day": 86_400, "week": 604_800}
-_TREND_POINTS = 40
 _COLUMNS = [
     ("segment", "text"),
     ("size", "number"),
@@ -23,7 +24,7 @@ _COLUMNS = [
     ("entered/min", "number"),
     ("left/min", "number"),
     ("turnover/h", "number"),
-    ("id", "text"),
+    ("id", "id"),
 ]
 
 
@@ -34,15 +35,15 @@ def segments_page(live: Live) -> None:
     def segments(period: str = "hour") -> None:
         chosen = period if period in PERIODS else "hour"
         with frame(live, "/segments", "Segments"):
-            _periods("/segments", chosen)
+            periods("/segments", chosen)
             with section("Discovered by the model"):
-                found_chart = Chart("Sizes of discovered segments over time", {})
+                found_chart = Chart("Sizes of discovered segments over time")
                 found = Listing(
                     "Discovered segments", _COLUMNS,
                     "None yet: the model needs some customers first.",
                 )  # fmt: skip
             with section("Defined by people"):
-                defined_chart = Chart("Sizes of defined segments over time", {})
+                defined_chart = Chart("Sizes of defined segments over time")
                 defined = Listing(
                     "Defined segments", _COLUMNS,
                     "None: name a file of definitions in AGOS_SEGMENTS and start the workers.",
@@ -55,17 +56,28 @@ def segments_page(live: Live) -> None:
                 return
             ours = [s for s in moment.segments if not s.discovered]
             theirs = [s for s in moment.segments if s.discovered and (s.size or not s.retired)]
-            hour = live.history.points(PERIODS["hour"], _TREND_POINTS)
-            found.show([row(s, moment, hour) for s in theirs])
-            defined.show([row(s, moment, hour) for s in ours])
-            points = live.history.points(PERIODS[chosen])
-            if points and points[-1].at_ms != drawn[0]:
-                drawn[0] = points[-1].at_ms
-                found_chart.show(charts.sizes(points, theirs))
-                defined_chart.show(charts.sizes(points, ours))
+            for listing, chart, name, shown in (
+                (found, found_chart, "discovered", theirs),
+                (defined, defined_chart, "defined", ours),
+            ):
+                listing.show(live.once(("rows", name), partial(_rows, live, moment, shown)))
+                if live.history.newest_ms != drawn[0]:
+                    chart.show(
+                        live.once(("sizes", name, chosen), partial(_sizes, live, chosen, shown))
+                    )
+            drawn[0] = live.history.newest_ms
 
         draw()
         live.changed.subscribe(draw)
+
+
+def _rows(live: Live, moment: Moment, shown: Sequence[Segment]) -> list[Row]:
+    hour = live.hour()
+    return [row(segment, moment, hour) for segment in shown]
+
+
+def _sizes(live: Live, chosen: str, shown: Sequence[Segment]) -> dict[str, Any]:
+    return charts.sizes(live.history.points(PERIODS[chosen]), shown)
 
 
 def row(segment: Segment, moment: Moment, hour: Sequence[Point]) -> Row:
@@ -100,13 +112,12 @@ def turnover(segment: Segment, hour: Sequence[Point]) -> float | None:
     return sum(entered + left for _, entered, left in told) / 2 / mean
 
 
-def _periods(path: str, chosen: str) -> None:
+def periods(path: str, chosen: str, more: Mapping[str, str] | None = None) -> None:
+    """Links to the same page with another period."""
     with ui.element("nav").classes("periods") as nav:
         nav.props["aria-label"] = "Period"
         for name in PERIODS:
-            link = ui.element("a")
-            link.props["href"] = f"{path}?period={name}"
+            there = f"{path}?{urlencode({**(more or {}), 'period': name})}"
+            link = Words("a", f"last {name}", href=there)
             if name == chosen:
                 link.props["aria-current"] = "true"
-            with link:
-                ui.label(f"last {name}")

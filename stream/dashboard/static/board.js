@@ -28,12 +28,17 @@ function line(values) {
 }
 
 export default {
-  props: { cards: Array, label: String },
+  props: { data: String, label: String },
+  computed: {
+    cards() {
+      return JSON.parse(this.data || "[]");
+    },
+  },
   render() {
     return h(
       "ul",
       { class: "board", "aria-label": this.label },
-      (this.cards || []).map((card) =>
+      this.cards.map((card) =>
         h("li", { key: card.id, class: ["card", card.state], id: `figure-${card.id}` }, [
           h("h3", card.title),
           h("p", { class: "value" }, [h("span", card.value)]),

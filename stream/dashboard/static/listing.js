@@ -28,10 +28,18 @@ function cell(value) {
 }
 
 export default {
-  props: { columns: Array, rows: Array, label: String, empty: String },
+  props: { columns: String, data: String, label: String, empty: String },
+  computed: {
+    titles() {
+      return JSON.parse(this.columns);
+    },
+    rows() {
+      return JSON.parse(this.data || "[]");
+    },
+  },
   render() {
-    const columns = this.columns || [];
-    const rows = this.rows || [];
+    const columns = this.titles;
+    const rows = this.rows;
     if (!rows.length) return h("p", { class: "empty" }, this.empty);
     return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.label }, [
       h("table", [

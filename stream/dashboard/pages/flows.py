@@ -1,0 +1,92 @@
+"""Flows: who went from where to where, and which segments have customers in common."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from nicegui import ui
+
+from stream.dashboard import charts, text
+from stream.dashboard.elements import Chart, Listing, Row, Words, section
+from stream.dashboard.frame import frame
+from stream.dashboard.history import Point
+from stream.dashboard.live import Live
+from stream.dashboard.pages.segments import PERIODS, periods
+from stream.errors import AgosError
+from stream.store.records import Segment
+
+#: Moves that are drawn, and segments whose overlap is estimated; the largest.
+MOST_MOVES = 40
+MOST_OVERLAPS = 16
+_SAMPLE = 200
+
+
+def flows_page(live: Live) -> None:
+    """Make the page known."""
+
+    @ui.page("/flows")
+    def flows(period: str = "hour") -> None:
+        chosen = period if period in PERIODS else "hour"
+        with frame(live, "/flows", "Flows"):
+            periods("/flows", chosen)
+            with section("From cluster to cluster, and from defined segment to defined segment"):
+                sankey = Chart("Moves between segments", tall=True)
+                listing = Listing(
+                    "Moves between segments",
+                    [("from", "text"), ("to", "text"), ("customers", "number")],
+                    "Nobody moved from one segment to another in this period.",
+                )
+            with section("Overlap"):
+                Words(
+                    "p",
+                    f"Share of the row's customers who are in the column's segment too, estimated "
+                    f"from {_SAMPLE} drawn by chance; the {MOST_OVERLAPS} largest segments.",
+                    **{"class": "note"},
+                )
+                overlap = Chart("Overlap of segments", tall=True)
+        drawn = [0]
+
+        def draw() -> None:
+            points = live.history.points(PERIODS[chosen])
+            if live.moment is None or not points or points[-1].at_ms == drawn[0]:
+                return
+            drawn[0] = points[-1].at_ms
+            known = {segment.id: segment for segment in live.moment.segments}
+            moved = busiest(points)
+            sankey.show(charts.sankey(moved, known))
+            listing.show([_row(origin, target, n, known) for origin, target, n in moved])
+
+        async def estimate() -> None:
+            if live.moment is None:
+                return
+            shown = [s for s in live.moment.segments if s.size][:MOST_OVERLAPS]
+            pairs = [(a.id, b.id) for a in shown for b in shown if a.id != b.id]
+            try:
+                shares = await asyncio.to_thread(live.lookup.shared, pairs, _SAMPLE)
+            except AgosError:
+                # The frame says that Redis is away.
+                return
+            overlap.show(charts.overlap(shares, shown))
+
+        draw()
+        live.changed.subscribe(draw)
+        ui.timer(0.1, estimate, once=True)
+
+
+def busiest(points: Sequence[Point]) -> list[tuple[str, str, int]]:
+    """The moves of a period that most customers made."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for point in points:
+        for origin, target, number in point.flows:
+            counted[origin, target] += number
+    return [(origin, target, n) for (origin, target), n in counted.most_common(MOST_MOVES)]
+
+
+def _row(origin: str, target: str, number: int, known: dict[str, Segment]) -> Row:
+    def name(segment: str) -> str:
+        return known[segment].name if segment in known else segment
+
+    return {
+        "key": f"{origin} {target}",
+        "cells": [name(origin), name(target), text.count(number)],
+    }

@@ -1,0 +1,286 @@
+"""The other pages in a real browser: one customer, one segment, clusters, dead letters, flows."""
+
+import base64
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from redis import Redis
+
+from scripts.screenshots_parts.chromium import Chromium, Tab
+from stream.local import EmbeddedBroker, EmbeddedRedis
+from tests.dashboard.conftest import PARTITIONS, Receiver
+from tests.dashboard.served import (
+    TOKEN,
+    ReportingWorker,
+    Served,
+    change,
+    describe,
+    join,
+    now_ms,
+)
+from tests.dashboard.test_pages import HOSTILE, banner_says, everybody
+
+with warnings.catch_warnings():
+    # kafka-python reads its protocol with functions that Python 3.11 and 3.12 call deprecated.
+    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+    from kafka import KafkaConsumer, KafkaProducer
+
+
+def customer(redis: Redis, name: str, segments: str = "loyal") -> None:
+    """A customer as a worker writes it."""
+    fields = {
+        "segments": segments, "cluster": "cluster-3", "cluster_name": "big spenders",
+        "confidence": "0.87", "events": 41, "orders": 3, "spend": 12_345, "version": 1,
+        "first_seen": 1_795_000_000_000, "last_seen": now_ms() - 5_000,
+        "updated_at": now_ms() - 5_000, "source": "purchases-1@7",
+    }  # fmt: skip
+    redis.hset(f"agos:customer:{name}", mapping=fields)
+
+
+@pytest.fixture
+def shop(redis: Redis) -> Iterator[Redis]:
+    """Two segments, some customers, and a worker."""
+    describe(redis, "loyal", "Loyal customers", description="those who come back")
+    described = {"explanation": [["orders", 2.5], ["spend", -1.25]], "share": 0.25}
+    describe(redis, "cluster-3", "big spenders", "discovered", **described)
+    names = {"cluster-3": "big spenders"}
+    redis.hset(
+        "agos:model",
+        mapping={
+            "version": 4, "trained_on": 2_000, "names": json.dumps(names),
+            "features": json.dumps(["orders", "spend"]),
+            "centroids": json.dumps({"cluster-3": [2.5, -1.25]}),
+        },
+    )  # fmt: skip
+    for name in ("ada", "adam", "bob"):
+        customer(redis, name)
+        join(redis, "loyal", name)
+        join(redis, "cluster-3", name)
+        change(redis, name, "loyal")
+    with everybody(redis):
+        yield redis
+
+
+def open_page(served: Served, tab: Tab, path: str) -> None:
+    """Open a page once the dashboard has seen what is in Redis."""
+    tab.open(f"{served.url}/segments")
+    tab.wait("document.body.innerText.includes('Loyal customers')")
+    tab.open(served.url + path)
+    banner_says(tab, "Running", 10)
+
+
+def test_a_customer_is_shown_live(served: Served, shop: Redis, tab: Tab):
+    open_page(served, tab, "/customers?id=ada")
+    shown = tab.wait("document.querySelector('dl')?.innerText")
+    for words in ("41", "123.45 USD", "big spenders (87%)", "purchases-1@7"):
+        assert words in shown
+    tables = tab.text("main")
+    assert "spent much" in tables
+    # Another customer begins so, and only that one.
+    links = tab.run("[...document.querySelectorAll('main a')].map(a => a.innerText)")
+    assert "adam" in links
+    assert "bob" not in links
+    shop.hset("agos:customer:ada", mapping={"events": 42, "segments": "loyal,cluster-3"})
+    tab.wait("document.querySelector('dl').innerText.includes('42')", 3)
+    tab.wait("document.body.innerText.includes('In segments')")
+    assert "cluster-3" in tab.text("main")
+
+
+def test_a_customer_is_found_by_typing(served: Served, shop: Redis, tab: Tab):
+    open_page(served, tab, "/customers")
+    tab.wait("document.querySelector('#wanted')?.focus() || document.activeElement.id === 'wanted'")
+    tab.type("ad")
+    tab.key("Enter")
+    tab.wait("location.search === '?id=ad' && document.body.innerText.includes('adam')")
+    assert "No customer" not in tab.text("main")
+    tab.open(f"{served.url}/customers?id=nobody")
+    tab.wait("document.body.innerText.includes('No customer of this id')")
+
+
+def test_a_segment_tells_what_it_is_and_who_is_in_it(served: Served, shop: Redis, tab: Tab):
+    open_page(served, tab, "/segment?id=cluster-3")
+    tab.wait("document.body.innerText.includes('Against all customers')")
+    told = tab.text("main")
+    for words in ("big spenders", "+2.5", "-1.2", "ada", "bob", "25.0%"):
+        assert words in told
+    join(shop, "cluster-3", *(f"c{number}" for number in range(60)))
+    tab.open(f"{served.url}/segment?id=cluster-3&page=1")
+    tab.wait("document.body.innerText.includes('newer')")
+    last = "[...document.querySelectorAll('table')].at(-1).querySelectorAll('tbody tr').length"
+    assert tab.run(last) == 13
+    status, headers, csv = served.get("/segment.csv?id=cluster-3")
+    assert status == 200
+    assert "attachment" in headers["content-disposition"]
+    assert len(csv.splitlines()) == 64
+    assert served.get("/segment.csv?id=nothing")[0] == 404
+
+
+def test_clusters_tell_what_sets_them_apart(served: Served, shop: Redis, tab: Tab):
+    shop.xadd(
+        "agos:model:alerts",
+        {
+            "feature": "spend", "shift": "1.5", "since_ms": now_ms() - 60_000,
+            "noticed_ms": now_ms(), "text": "customers spend more", "model_version": 4,
+        },
+    )  # fmt: skip
+    open_page(served, tab, "/clusters")
+    tab.wait("document.body.innerText.includes('customers spend more')", 15)
+    told = tab.text("main")
+    for words in ("big spenders", "orders +2.5", "version 4", "2,000 customers"):
+        assert words in told
+    tab.wait("document.querySelector('.chart svg text')")
+
+
+def test_moves_are_drawn(served: Served, shop: Redis, tab: Tab):
+    describe(shop, "cluster-4", "new ones", "discovered")
+    for number in range(3):
+        change(shop, f"mover{number}", "cluster-4", "left", version=9)
+        change(shop, f"mover{number}", "cluster-3", "entered", version=9)
+    open_page(served, tab, "/flows")
+    tab.wait("document.querySelector('tbody')?.innerText.includes('new ones')", 15)
+    assert tab.text("tbody tr").split("\t") == ["new ones", "big spenders", "3"]
+
+
+PAGES = ["/customers", "/segment", "/clusters", "/flows", "/dead-letters", "/alerts"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_ids_are_only_text(served: Served, redis: Redis, tab: Tab, name: str):
+    describe(redis, name, name, "discovered", description=name, explanation=[[name, 1.0]])
+    names = json.dumps({name: name})
+    redis.hset(
+        "agos:model",
+        mapping={
+            "version": 4, "trained_on": 1, "names": names, "features": json.dumps([name]),
+            "centroids": json.dumps({name: [1.0]}),
+        },
+    )  # fmt: skip
+    customer(redis, name, name)
+    join(redis, name, name)
+    change(redis, name, name, reason=name)
+    with everybody(redis):
+        tab.open(f"{served.url}/segments")
+        tab.wait(f"document.querySelector('main').innerText.includes({json.dumps(name)})")
+        for path in PAGES:
+            tab.open(f"{served.url}{path}?id={quote(name, safe='')}")
+            banner_says(tab, "Running", 10)
+            if path in ("/customers", "/segment", "/clusters"):
+                tab.wait(f"document.querySelector('main').innerText.includes({json.dumps(name)})")
+            assert tab.run("window.hacked ?? null") is None
+            assert tab.run("document.querySelectorAll('main img').length") == 0
+            protocols = tab.run("[...document.querySelectorAll('a')].map(a => a.protocol)")
+            assert set(protocols) == {"http:"}
+
+
+def letters(broker: EmbeddedBroker, number: int, reason: str) -> None:
+    """Dead letters as workers write them."""
+    producer = KafkaProducer(bootstrap_servers=broker.address)
+    for i in range(number):
+        letter = {
+            "letter_id": f"{reason}@{i}", "topic": "interactions", "partition": 0, "offset": i,
+            "reason": reason, "detail": "expected one JSON object", "rejected_at": now_ms(),
+            "key": base64.b64encode(b"<b>ada</b>").decode(),
+            "value": base64.b64encode(b"<img src=x onerror=window.hacked=1>").decode(),
+        }  # fmt: skip
+        producer.send("dead-letters", json.dumps(letter).encode(), b"ada")
+    producer.flush()
+    producer.close()
+
+
+def test_dead_letters_are_shown_and_nothing_can_be_sent(
+    served: Served, redis: Redis, tab: Tab, embedded_broker: EmbeddedBroker
+):
+    letters(embedded_broker, 3, "not-json")
+    redis.hset("agos:{2}:counters", "rejected:not-json", 1_003)
+    with everybody(redis):
+        tab.open(f"{served.url}/dead-letters")
+        tab.wait("document.body.innerText.includes('Sending back is off')", 20)
+        told = tab.text("main")
+        assert "1,003" in told
+        assert "<img src=x onerror=window.hacked=1>" in told
+        assert tab.run("window.hacked ?? null") is None
+        assert tab.run("document.querySelectorAll('main button').length") == 0
+
+
+def test_dead_letters_are_sent_back_after_two_presses(
+    own_redis: EmbeddedRedis,
+    redis: Redis,
+    tab: Tab,
+    embedded_broker: EmbeddedBroker,
+    tmp_path: Path,
+    served: Served,
+):
+    letters(embedded_broker, 2, "invalid")
+    settings = {
+        "kafka": embedded_broker.address, "redis": own_redis.address,
+        "partitions": str(PARTITIONS), "dashboard_read_only": "false",
+    }  # fmt: skip
+    with everybody(redis), Served(tmp_path, **settings) as writing:
+        tab.open(f"{writing.url}/dead-letters")
+        button = (
+            "[...document.querySelectorAll('main button')]"
+            ".find(b => b.innerText.includes('invalid'))"
+        )
+        tab.wait(button + "?.innerText.includes('Send 2 records')", 20)
+        tab.run(button + ".click()")
+        tab.wait(button + "?.innerText.includes('press again')")
+        assert redis.zcard("agos:redriven") == 0
+        tab.run(button + ".click()")
+        tab.wait("document.body.innerText.includes('Sent 2 records of invalid back')", 20)
+        assert redis.zcard("agos:redriven") == 2
+    consumer = KafkaConsumer(
+        "interactions", bootstrap_servers=embedded_broker.address,
+        auto_offset_reset="earliest", consumer_timeout_ms=2_000,
+    )  # fmt: skip
+    sent = [r for r in consumer if r.value == b"<img src=x onerror=window.hacked=1>"]
+    consumer.close()
+    assert len(sent) == 2
+
+
+def test_who_logs_in_comes_in_and_sockets_work(
+    own_redis: EmbeddedRedis, redis: Redis, chromium: Chromium, tmp_path: Path
+):
+    settings = {"redis": own_redis.address, "kafka": "127.0.0.1:1", "dashboard_token": TOKEN}
+    with Served(tmp_path, **settings) as closed, ReportingWorker(redis, "w", list(range(8))):
+        tab = chromium.tab()
+        tab.open(f"{closed.url}/segments?period=day")
+        assert tab.run("location.pathname") == "/login"
+        tab.run("document.querySelector('#token').focus()")
+        tab.type(TOKEN)
+        tab.key("Enter")
+        tab.wait("location.pathname === '/segments' && location.search === '?period=day'")
+        # Kafka is away here: the page says so, and the socket brings it.
+        banner_says(tab, "Kafka does not answer", 15)
+        assert tab.problems == []
+        assert "HttpOnly" not in tab.run("document.cookie")
+        assert TOKEN not in tab.run("document.documentElement.outerHTML")
+        tab.close()
+        assert TOKEN not in closed.process.log_tail()
+
+
+def test_alerts_are_shown_kept_and_sent(
+    own_redis: EmbeddedRedis, redis: Redis, tab: Tab, tmp_path: Path, receiver: Receiver
+):
+    settings = {
+        "redis": own_redis.address, "kafka": "127.0.0.1:1", "partitions": "2",
+        "alert_webhook": receiver.url, "thresholds": "undelivered=1:2",
+    }  # fmt: skip
+    with Served(tmp_path, **settings) as served, ReportingWorker(redis, "w", [0, 1]):
+        redis.xadd("agos:undelivered", {"hook": "h", "problem": "p", "change": "{}"})
+        tab.open(f"{served.url}/alerts")
+        tab.wait("document.querySelector('main').innerText.includes('webhooks do not take')", 30)
+        deadline = time.monotonic() + 30
+        while not any(got["alert"] == "undelivered" for got in receiver.got):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert redis.llen("agos:history:alerts") >= 1
+        metrics = served.get("/metrics")[2]
+        assert 'agos_alert{alert="undelivered"} 1.0' in metrics
+        assert "agos_kafka_up 0.0" in metrics
+        assert served.get("/health/live")[0] == 200
+        assert served.get("/health/ready")[0] == 200
