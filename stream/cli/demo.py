@@ -8,6 +8,7 @@ import typer
 
 from stream.cli import replay
 from stream.cli.common import UsageError, err, new_app, out, plural
+from stream.cli.dashboards import Dashboard, beside, show
 from stream.cli.simulate import Customers, History, Rate
 from stream.cli.stack import Stack, stack
 from stream.cli.up import Workers
@@ -61,6 +62,7 @@ def demo(
     history: History = 20_000,
     workers: Workers = 1,
     seconds: Seconds = None,
+    dashboard: Dashboard = True,
 ) -> None:
     """Starts everything as `agos up` does, sends the events and shows the live view.
 
@@ -73,11 +75,16 @@ def demo(
         try:
             with stack("demo", workers, news.tell, overrides=overrides) as running:
                 out.print(f"{note} (agos {' '.join(feed)})", soft_wrap=True)
+                address = beside(running, dashboard)
+                if address:
+                    out.print(f"Dashboard: [bold]{address}[/]", soft_wrap=True)
                 try:
                     with out.status("starting; the first join of a group takes a few seconds"):
                         running.wait_until_ready()
                     running.start("events", *feed)
-                    look(running.settings, note, 1.0, seconds, lambda: news.checked(running))
+                    show(address)
+                    shown = f"{note}, {address}" if address else note
+                    look(running.settings, shown, 1.0, seconds, lambda: news.checked(running))
                 finally:
                     _sum_up(running)
         finally:

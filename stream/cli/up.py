@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stream.cli.common import err, new_app, out, plural
+from stream.cli.dashboards import Dashboard, beside
 from stream.cli.stack import Stack, stack
 from stream.local import terminable
 from stream.settings import Settings
@@ -30,6 +31,7 @@ def up(
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop by itself after so long.")
     ] = None,
+    dashboard: Dashboard = True,
 ) -> None:
     """Needs no Docker and no Java. Everything is kept in memory and gone afterwards.
 
@@ -43,7 +45,7 @@ def up(
                     "up", workers, _tell, kafka_port=kafka_port, redis_port=redis_port
                 ) as running,
             ):
-                _introduce(running)
+                _introduce(running, beside(running, dashboard))
                 status.update("workers are joining")
                 if running.wait_until_ready():
                     out.print(f"{plural(workers, 'worker')} ready. Ctrl-C stops everything.")
@@ -63,9 +65,11 @@ def _tell(message: str) -> None:
     err.print(message, markup=False)
 
 
-def _introduce(running: Stack) -> None:
+def _introduce(running: Stack, address: str) -> None:
     out.print(f"Kafka   [bold]{running.settings.kafka}[/]")
     out.print(f"Redis   [bold]{running.settings.redis}[/]")
+    if address:
+        out.print(f"Page    [bold]{address}[/] (agos dashboard)", soft_wrap=True)
     out.print(f"Logs    {running.logs}", soft_wrap=True)
     out.print("\nFor other programs:")
     for name, value in running.environment.items():
