@@ -230,7 +230,7 @@ class Definitions:
 
     def lost(self, memory: Memory) -> frozenset[str]:
         """Keys of those whose past the log no longer had when they were filled in."""
-        return self.conditions_needed.intersection(lost_of(memory))
+        return frozenset(key for key in lost_of(memory) if key in self._keepers)
 
     def incomplete(self, memory: Memory) -> frozenset[str]:
         """Segments that ask about such states, themselves or through segments they need."""

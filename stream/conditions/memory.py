@@ -93,15 +93,17 @@ def lacking_of(memory: Memory) -> dict[str, Point]:
     """Key of each state that lacks its past → point where it begins."""
     lacking = memory.get(LACKING, {})
     pairs = lacking.items() if isinstance(lacking, dict) else ()
-    # Memories of earlier versions have a name in place of the point.
     return {key: tuple(begin) for key, begin in pairs if not isinstance(begin, str)}
 
 
 def lost_of(memory: Memory) -> list[str]:
     """Keys of the states of whose past nobody knows everything any more."""
-    lacking = memory.get(LACKING, {})
-    named = lacking.items() if isinstance(lacking, dict) else dict.fromkeys(lacking, "").items()
-    return [*memory.get(LOST, ()), *(key for key, begin in named if isinstance(begin, str))]
+    lost = [*memory.get(LOST, ())]
+    # Memories of earlier versions have a name in place of the point, or no point at all.
+    lacking = memory.get(LACKING, ())
+    if isinstance(lacking, dict):
+        return lost + [key for key, begin in lacking.items() if isinstance(begin, str)]
+    return [*lost, *lacking]
 
 
 def copied(memory: Memory) -> Memory:
