@@ -68,8 +68,8 @@ def topic_ids(settings: Settings) -> dict[str, str]:
     try:
         with _Admin(settings) as admin:
             existing = _describe(admin)
-    except (ConfigurationError, KafkaError) as error:
-        log.warning("topics cannot be looked up, trying again: %r", error)
+    except ConfigurationError as error:
+        log.warning("topics cannot be looked up, trying again: %s", error)
         return {}
     return {t: str(existing[t].get("topic_id") or "") for t in wanted(settings) if t in existing}
 
@@ -91,8 +91,12 @@ class _Admin:
             ) from None
         return self._client
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._client.close()
+        if isinstance(error, KafkaError):
+            raise ConfigurationError(
+                f"AGOS_KAFKA: the brokers at {self._settings.kafka} did not answer ({error!r})"
+            ) from error
 
 
 def _describe(admin: Any) -> dict[str, Mapping[str, Any]]:

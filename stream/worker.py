@@ -5,8 +5,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable
 from importlib import import_module
+from typing import Any
 
 from faust import Worker
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: The learning thread hands over to the event loop this often.
 _SWITCH_SECONDS = 0.0005
 #: A worker that is stopping has ended after so long, by itself or not.
-_LAST_SECONDS = 8.0
+_LAST_SECONDS = 4.5
 
 
 def run(settings: Settings) -> int:
@@ -46,9 +46,11 @@ def run(settings: Settings) -> int:
     loop.run_until_complete(_check_store(settings))
     app, crew = assemble(settings, topic_ids)
     _serve_metrics(settings, crew)
-    worker = Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop)
-    finish = _finish(crew)
-    app.on_before_shutdown.connect(finish)
+    ending = _Ending(crew)
+    worker = _Worker(
+        app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop, ending=ending
+    )
+    app.on_before_shutdown.connect(ending.finish)
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:
@@ -74,16 +76,45 @@ def _serve_metrics(settings: Settings, crew: Crew) -> None:
     serving.serve_worker(settings, crew)
 
 
-def _finish(crew: Crew) -> Callable[..., Awaitable[None]]:
-    async def finish(*_: object, **__: object) -> None:
-        # Where Faust's stop fails half-way, its consumer thread stays in the group: partitions
-        # would be this process's for good, and nobody would apply them.
-        last = threading.Timer(_LAST_SECONDS, os._exit, (1,))
-        last.daemon = True
-        last.start()
-        await crew.finish()
+class _Ending:
+    """Ends the process some seconds after it is asked to, whatever hangs then.
 
-    return finish
+    Where Faust's stop fails half-way, its consumer stays in the group: partitions would be this
+    process's for good, and nobody would apply them.
+    """
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._last: threading.Timer | None = None
+
+    def begin(self) -> None:
+        """Count from now, or from the first time that it was said."""
+        if self._last is None:
+            self._last = threading.Timer(_LAST_SECONDS, self._end)
+            self._last.daemon = True
+            self._last.start()
+
+    def _end(self) -> None:
+        # As safe as any end: what is not in Redis is read again.
+        log.warning("the stop took longer than %.1f s and was cut short", _LAST_SECONDS)
+        os._exit(0 if self._crew.failure is None else 1)
+
+    async def finish(self, *_: object, **__: object) -> None:
+        """Let what is in flight end."""
+        self.begin()
+        await self._crew.finish()
+
+
+class _Worker(Worker):
+    """Faust's worker, of which a signal is the beginning of the end also while it starts."""
+
+    def __init__(self, *args: Any, ending: _Ending, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ending = ending
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        self._ending.begin()
+        super()._schedule_shutdown(signal)
 
 
 async def _check_store(settings: Settings) -> None:
