@@ -164,7 +164,8 @@ def _config(app: Collector, host: str, port: int) -> uvicorn.Config:
 async def _plain_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, StarletteHTTPException) else 500
     phrase = http.HTTPStatus(status).phrase
-    return _answer(Refusal(status, phrase.lower().replace(" ", "_"), phrase))
+    allow = (getattr(error, "headers", None) or {}).get("Allow")
+    return _answer(Refusal(status, phrase.lower().replace(" ", "_"), phrase, allow=allow))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

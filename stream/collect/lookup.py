@@ -18,6 +18,11 @@ from stream.store.forget import Forgetter
 from stream.store.reader import Reader
 
 _TIMEOUT_SECONDS = 2.0
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "not as it must be"},
+    401: {"description": "token missing or not valid"},
+    503: {"description": "Redis does not answer"},
+}
 CustomerId = Annotated[str, Path(min_length=1, max_length=MAX_ID)]
 _bearer = HTTPBearer(auto_error=False, description="token of the keys file's `admin`")
 
@@ -31,14 +36,18 @@ def lookup_routes(settings: Settings, keyring: Keyring) -> APIRouter:
         if given is None or not keyring.is_admin(given.credentials):
             raise Refusal(401, "unauthorized", "the token is missing or not valid")
 
-    routes = APIRouter(prefix="/v1", tags=["look-up"], dependencies=[Depends(admin)])
+    routes = APIRouter(
+        prefix="/v1", tags=["look-up"], dependencies=[Depends(admin)], responses=_REFUSALS
+    )
 
     @routes.get("/customers/{customer_id:path}/export")
     def export(customer_id: CustomerId) -> dict[str, Any]:
         """Everything that Redis keeps of the customer."""
         return {"id": customer_id, **kept_in_redis(settings, customer_id)}
 
-    @routes.get("/customers/{customer_id:path}")
+    @routes.get(
+        "/customers/{customer_id:path}", responses={404: {"description": "no such customer"}}
+    )
     def customer(customer_id: CustomerId) -> dict[str, Any]:
         """The customer's public record, and since when it is in each segment."""
         with Reader(settings, timeout_seconds=_TIMEOUT_SECONDS) as reader:

@@ -10,13 +10,20 @@ class Refusal(AgosError):
     """
 
     def __init__(
-        self, status: int, code: str, message: str, retry_after_seconds: int | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        retry_after_seconds: int | None = None,
+        *,
+        allow: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.allow = allow
 
     @property
     def content(self) -> dict[str, str]:
@@ -27,7 +34,8 @@ class Refusal(AgosError):
     def headers(self) -> dict[str, str]:
         """Of the answer."""
         seconds = self.retry_after_seconds
-        return {} if seconds is None else {"retry-after": str(seconds)}
+        waits = {} if seconds is None else {"retry-after": str(seconds)}
+        return waits if self.allow is None else {**waits, "allow": self.allow}
 
 
 def invalid(message: str) -> Refusal:

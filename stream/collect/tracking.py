@@ -64,7 +64,7 @@ class Tracking:
 
     async def _take(self, scope: Any, receive: Any) -> None:
         if scope["method"] != "POST":
-            raise Refusal(405, "method_not_allowed", "expected POST")
+            raise Refusal(405, "method_not_allowed", "expected POST", allow="POST, OPTIONS")
         received_ms = time.time_ns() // 1_000_000
         kind = kind_of(scope["path"])
         body = await read_body(receive)

@@ -201,7 +201,10 @@ async def test_the_key_may_be_in_the_body(site: Site):
 
 
 async def test_only_post_is_taken(site: Site):
-    assert (await site.send("/v1/track", TRACK, method="GET")).status == 405
+    refused = await site.send("/v1/track", TRACK, method="GET")
+    assert (refused.status, refused.headers["allow"]) == (405, "POST, OPTIONS")
+    refused = await site.send("/health", b"", method="PUT")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET")
     assert (await site.send("/v1/nowhere", TRACK)).status == 404
 
 
