@@ -122,9 +122,10 @@ class Tab:
         return answer["result"].get("value")
 
     def wait(self, script: str, timeout_seconds: float = 10.0) -> Any:
-        """The script's value as soon as it is true."""
+        """Value of an expression as soon as it is true; true for a part of the page."""
         deadline = time.monotonic() + timeout_seconds
-        while not (value := self.run(script)):
+        asked = f"(v => v instanceof Node ? true : v)({script})"
+        while not (value := self.run(asked)):
             if time.monotonic() > deadline:
                 raise ProcessError(
                     f"not within {timeout_seconds:g} s: {script}; the page says: "

@@ -111,8 +111,8 @@ def test_a_new_segment_is_there_within_two_seconds(served: Served, redis: Redis,
     with everybody(redis):
         tab.open(f"{served.url}/segments")
         tab.wait("document.body.innerText.includes('AGOS_SEGMENTS')")
-        describe(redis, "loyal", "Loyal customers")
         join(redis, "loyal", "ada", "bob")
+        describe(redis, "loyal", "Loyal customers")
         begun = time.monotonic()
         tab.wait("document.body.innerText.includes('Loyal customers')", 5)
         assert time.monotonic() - begun < 2
