@@ -1,6 +1,6 @@
 """The calls of Segment's tracking API: routes, and how bodies become calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,13 @@ class _Envelope(msgspec.Struct, gc=False, rename="camel"):
     write_key: str | None = None
 
 
+class _Calls(msgspec.Struct, gc=False, rename="camel"):
+    batch: list[Call]
+    context: msgspec.Raw = _NOTHING
+    sent_at: Any = None
+    write_key: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The calls of one request, and what it says about all of them."""
@@ -95,6 +102,7 @@ class Request:
 _read_call = msgspec.json.Decoder(Call).decode
 _read_lenient_call = msgspec.json.Decoder(_LenientCall).decode
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
+_read_calls = msgspec.json.Decoder(_Calls).decode
 _read_any = msgspec.json.Decoder().decode
 
 
@@ -112,12 +120,10 @@ def read_request(kind: str, body: bytes) -> Request:
         call = _read(body)
         call.type = kind
         return Request([call], call.write_key, None)
-    envelope: _Envelope = decoded(_read_envelope, body)
-    if len(envelope.batch) > MAX_BATCH_EVENTS:
-        raise too_large(f"the batch has more than {MAX_BATCH_EVENTS} events")
-    calls = _plain(envelope.batch)
-    if calls is None:
-        calls = [_batched(i, raw) for i, raw in enumerate(envelope.batch)]
+    envelope = _plain(body)
+    if envelope is None:
+        envelope = _careful(body)
+    calls = envelope.batch
     common = dictionary(envelope.context, "context")
     if common:
         for call in calls:
@@ -137,15 +143,28 @@ def check_text(body: bytes) -> None:
         decoded(_read_any, body)
 
 
-def _plain(batch: Sequence[msgspec.Raw]) -> list[Call] | None:
-    """Calls of a batch in which nothing is unusual, as nearly all are; None for any other."""
+def _plain(body: bytes) -> _Calls | None:
+    """A batch in which nothing is unusual, as nearly all are; None for any other."""
     try:
-        calls = [_read_call(raw) for raw in batch]
+        envelope: _Calls = _read_calls(body)
+        if len(body) > MAX_EVENT_BYTES:
+            sizes = map(len, _read_envelope(body).batch)
+            if max(sizes, default=0) > MAX_EVENT_BYTES:
+                return None
     except (msgspec.DecodeError, RecursionError):
         return None
-    if not _KINDS.issuperset([call.type for call in calls]):
+    if len(envelope.batch) > MAX_BATCH_EVENTS:
         return None
-    return None if max(map(len, batch), default=0) > MAX_EVENT_BYTES else calls
+    return envelope if _KINDS.issuperset([call.type for call in envelope.batch]) else None
+
+
+def _careful(body: bytes) -> _Calls:
+    """The same for any batch, call by call: who is refused hears why."""
+    envelope: _Envelope = decoded(_read_envelope, body)
+    if len(envelope.batch) > MAX_BATCH_EVENTS:
+        raise too_large(f"the batch has more than {MAX_BATCH_EVENTS} events")
+    calls = [_batched(i, raw) for i, raw in enumerate(envelope.batch)]
+    return _Calls(calls, envelope.context, envelope.sent_at, envelope.write_key)
 
 
 def _batched(place: int, raw: msgspec.Raw) -> Call:
