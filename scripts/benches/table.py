@@ -154,12 +154,14 @@ def _scale(part: Mapping[str, Any]) -> Section:
 
 def _definitions(part: Mapping[str, Any]) -> Section:
     rows = []
-    for name in ("conditions", "worker"):
+    for name in ("conditions", "worker", "worker_event_by_event"):
         figures = part[name]
         times = [f"{figures['us_per_event'][count]:.1f}" for count in ("10", "100")]
         changes = [f"{figures['changes_per_event'][count]:.2f}" for count in ("10", "100")]
         runs = " ".join(f"{ratio:.2f}" for ratio in figures["ratios"])
-        rows.append((name, *times, " → ".join(changes), f"{figures['ratio']:.2f}", runs))
+        rows.append(
+            (name.replace("_", " "), *times, " → ".join(changes), f"{figures['ratio']:.2f}", runs)
+        )
     title = (
         f"definitions: CPU per event, {part['events']:,} events of {part['customers']:,} customers"
     )

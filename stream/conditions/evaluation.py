@@ -4,6 +4,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stream.conditions.conditions import All
 from stream.conditions.segments import Segment, dependents_of, upstream_of
 from stream.conditions.verdict import Cause, Change
 from stream.conditions.view import NEVER, View
@@ -97,7 +98,10 @@ class Evaluation:
         upstream = self._upstream[segment.id]
         alone = len(upstream) == 1
         end_ms = _end_alone(segment, view, turn) if alone else self._end(segment, view, upstream)
-        reason = segment.when.reason(view)
+        when = segment.when
+        # Every part of it holds: no need to ask them again.
+        parts = when.parts if isinstance(when, All) else (when,)
+        reason = "; ".join(part.reason(view) for part in parts)
         return Change(segment.id, "entered", view.now_ms, cause, reason, end_ms)
 
     def _end(self, segment: Segment, view: View, upstream: Sequence[int]) -> int | None:
