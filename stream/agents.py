@@ -38,8 +38,9 @@ from stream.transport import Batch, Consumer
 log = logging.getLogger(__name__)
 
 _KAFKA_SECONDS = 20.0
-#: Of a worker's time, at most, for customers that have no events.
-_REVIEW_SHARE = 0.1
+#: Of a worker's time, at most, for customers that have no events: after a change of model or
+#: definitions, and where only time went by.
+_REVIEW_SHARE, _ROUTINE_SHARE = 0.1, 0.03
 _SAMPLES = TP(MODEL_SAMPLES, 0)
 
 Step = Callable[[], Awaitable[Any]]
@@ -232,10 +233,11 @@ class Crew:
 
     async def review_idle(self) -> None:
         """Look at idle customers, for a bounded share of the time; less while events wait."""
-        began = time.monotonic()
+        began, routine = time.monotonic(), self.review.routine
         if await self.review.step() and self.definitions is not None:
             self.definitions.turn_over()
-        await self.app.sleep((time.monotonic() - began) * (1 / _REVIEW_SHARE - 1))
+        share = _ROUTINE_SHARE if routine else _REVIEW_SHARE
+        await self.app.sleep((time.monotonic() - began) * (1 / share - 1))
         if self.review.under_way and self.report.lag > self.settings.batch:
             await self.app.sleep(2.0)
 

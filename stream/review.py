@@ -32,6 +32,11 @@ class Review:
         """Whether a pass is going on."""
         return self._cursor is not None
 
+    @property
+    def routine(self) -> bool:
+        """Whether nobody asked for the pass: only time went by."""
+        return self._cause == "time"
+
     def request(self, cause: Cause = "model") -> None:
         """Begin a pass for this cause; if one is under way, another follows."""
         self._cause = cause
