@@ -80,6 +80,8 @@ class Tab:
         self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
+        # A tab in the background draws nothing.
+        self.call("Page.bringToFront")
         self.size(width, height)
 
     def close(self) -> None:

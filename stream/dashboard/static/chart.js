@@ -8,11 +8,15 @@ export default {
   },
   mounted() {
     this.chart = echarts.init(this.$el, null, { renderer: "svg" });
-    this.observer = new ResizeObserver(() => this.chart.resize());
+    this.fit = () => this.chart.resize();
+    this.observer = new ResizeObserver(this.fit);
     this.observer.observe(this.$el);
+    // The style sheet may come after the first drawing.
+    window.addEventListener("load", this.fit);
     this.draw();
   },
   beforeUnmount() {
+    window.removeEventListener("load", this.fit);
     this.observer.disconnect();
     this.chart.dispose();
   },
@@ -26,6 +30,7 @@ export default {
       if (!this.data) return;
       const options = JSON.parse(this.data);
       if (options.tooltip) options.tooltip.renderMode = "richText";
+      this.fit();
       this.chart.setOption(options, { notMerge: true });
     },
   },
