@@ -73,7 +73,9 @@ class Tab:
     """
 
     def __init__(self, address: str, width: int, height: int) -> None:
-        self._socket: ClientConnection = connect(address, max_size=_LARGEST_MESSAGE)
+        self._socket: ClientConnection = connect(
+            address, max_size=_LARGEST_MESSAGE, ping_interval=None
+        )
         self._number = 0
         self._loaded = False
         self.problems: list[str] = []
