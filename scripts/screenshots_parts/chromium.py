@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -73,8 +74,9 @@ class Tab:
     """
 
     def __init__(self, address: str, width: int, height: int) -> None:
-        self._socket: ClientConnection = connect(
-            address, max_size=_LARGEST_MESSAGE, ping_interval=None
+        self._held = ExitStack()
+        self._socket: ClientConnection = self._held.enter_context(
+            connect(address, max_size=_LARGEST_MESSAGE, ping_interval=None)
         )
         self._number = 0
         self._loaded = False
@@ -91,8 +93,9 @@ class Tab:
         try:
             self.call("Page.close")
         except ConnectionClosed:
-            return
-        self._socket.close()
+            pass
+        finally:
+            self._held.close()
 
     def size(self, width: int, height: int, mobile: bool = False) -> None:
         """Size of the page in CSS pixels."""

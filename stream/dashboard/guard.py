@@ -38,7 +38,8 @@ _POLICY = (
 _HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Without any referrer a browser sends forms of our own with the origin "null".
+    "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
 }
 _PAGE = """<!doctype html>

@@ -7,4 +7,6 @@ window.agosTheme = (flip) => {
   const chosen = localStorage.getItem(key);
   if (chosen && window.Quasar) Quasar.Dark.set(chosen === "dark");
 };
+// The framework names no language.
+document.documentElement.lang = "en";
 window.addEventListener("load", () => setTimeout(() => window.agosTheme(false), 0));
