@@ -40,6 +40,13 @@ def tab(chromium: Chromium) -> Iterator[Tab]:
 
 
 @pytest.fixture(scope="package")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """A broker of their own: elsewhere topics have other numbers of partitions."""
+    with EmbeddedBroker() as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
 def own_redis() -> Iterator[EmbeddedRedis]:
     """Redis of the dashboards here."""
     # At a port of its own, so that it can be started again where it was.
