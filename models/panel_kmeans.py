@@ -20,7 +20,7 @@ MARGIN = 0.006
 #: One with as many segments divides many customers anew for little: it must be better by more.
 OTHERWISE = 3.0
 #: Two ticks will do if together it was better by so much: chance hardly ever brings that.
-CLEAR = 0.03
+CLEAR = 0.06
 #: In a panel smaller than this chance brings more, so all of these are raised by that power.
 SETTLED, CAUTION = 2250, 1.25
 #: Weight of tightness beside quality.
