@@ -5,7 +5,7 @@ RUN python -m venv /venv
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY stream stream
 COPY models models
-RUN /venv/bin/pip install --no-cache-dir --constraint requirements.lock .
+RUN /venv/bin/pip install --no-cache-dir --constraint requirements.lock '.[collect,dashboard]'
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /venv /venv

@@ -115,6 +115,10 @@ class Settings(BaseSettings):
         }
 
 
+#: Settings whose values are not to be shown, by what is in their names.
+_SECRET = ("PASSWORD", "KEYS", "TOKEN", "WEBHOOK")
+
+
 def load(**overrides: Any) -> Settings:
     """Settings from the environment and `overrides` (None: not given).
 
@@ -128,5 +132,6 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "AGOS_" + "_".join(str(part) for part in first["loc"]).upper()
-        shown = "" if "PASSWORD" in name or "KEYS" in name else f" (got {first['input']!r:.80})"
+        secret = any(word in name for word in _SECRET)
+        shown = "" if secret else f" (got {first['input']!r:.80})"
         raise ConfigurationError(f"{name}: {first['msg']}{shown}") from None
