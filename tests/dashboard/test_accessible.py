@@ -13,6 +13,9 @@ from tests.dashboard.served import Served, change, describe, join
 from tests.dashboard.test_details import customer
 from tests.dashboard.test_pages import banner_says, everybody
 
+#: Minutes in a browser: run with `scripts/test -m slow`.
+pytestmark = pytest.mark.slow
+
 _AXE = "axe-core@4.10.3"
 _PLACE = Path(__file__).parents[2] / ".cache" / "axe"
 _INSTALL_SECONDS = 120

@@ -41,6 +41,7 @@ def everybody(redis: Redis) -> ReportingWorker:
     return ReportingWorker(redis, "w1", list(range(PARTITIONS)))
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_redis_and_kafka(
     served: Served, redis: Redis, tab: Tab, embedded_broker: EmbeddedBroker
 ):
@@ -79,6 +80,7 @@ def test_figures_are_those_of_redis_and_kafka(
         assert (rows["purchases"], rows["interactions"]) == ("3", "0")
 
 
+@pytest.mark.slow
 def test_rates_and_latency_follow(served: Served, redis: Redis, tab: Tab):
     with everybody(redis):
         tab.open(served.url)
@@ -93,6 +95,7 @@ def test_rates_and_latency_follow(served: Served, redis: Redis, tab: Tab):
         assert 500 <= int(value(tab, "latency_p50_ms").removesuffix(" ms")) < 600
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told_within_ten_seconds(served: Served, redis: Redis, tab: Tab):
     with ReportingWorker(redis, "w1", [0, 1]), ReportingWorker(redis, "w2", [2, 3]) as other:
         tab.open(served.url)
@@ -216,6 +219,7 @@ def test_dark_follows_the_system_until_somebody_chooses(served: Served, redis: R
     tab.run("localStorage.clear()")
 
 
+@pytest.mark.slow
 def test_charts_survive_a_restart(served: Served, redis: Redis, tab: Tab):
     def stored() -> int:
         return int(redis.llen("agos:history:5"))
