@@ -4,6 +4,7 @@ Kept are SHA-256 digests only; a key of 128 random bits (`new_key`) cannot be fo
 """
 
 import hashlib
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class Source:
         # A request larger than the bucket passes when the bucket is full, and is paid off after.
         missing = min(events, most) - self._tokens
         if missing > 0:
-            seconds = int(missing / rate) + 1
+            seconds = max(1, math.ceil(missing / rate - 1e-9))
             raise Refusal(429, "rate_limited", "this write key sends too many events", seconds)
         self._tokens -= events
 
