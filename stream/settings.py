@@ -135,3 +135,17 @@ def load(**overrides: Any) -> Settings:
         secret = any(word in name for word in _SECRET)
         shown = "" if secret else f" (got {first['input']!r:.80})"
         raise ConfigurationError(f"{name}: {first['msg']}{shown}") from None
+
+
+def host_and_port(variable: str, text: str) -> tuple[str, int]:
+    """What a setting of the form `host:port` says.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none; it names the variable.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigurationError(f"{variable}: {text!r}, expected host:port")
+    return host.strip("[]"), int(port)

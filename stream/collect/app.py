@@ -25,8 +25,8 @@ from stream.collect.producing import started
 from stream.collect.refusal import Refusal, invalid, later
 from stream.collect.service import service_routes
 from stream.collect.tracking import Tracking, kind_of
-from stream.errors import AgosError, ConfigurationError, StoreError
-from stream.settings import Settings
+from stream.errors import AgosError, StoreError
+from stream.settings import Settings, host_and_port
 from stream.store.forget import ForgottenCustomers
 from stream.store.seen import SeenEvents
 
@@ -123,27 +123,13 @@ def serve(settings: Settings) -> int:
     # What Kafka's clients have to say comes back as errors, and is told in our own words.
     for name, level in {"kafka": "CRITICAL", "aiokafka": "CRITICAL", "uvicorn": "WARNING"}.items():
         logging.getLogger(name).setLevel(level)
-    host, port = address(settings.collector)
+    host, port = host_and_port("AGOS_COLLECTOR", settings.collector)
     app = collector(settings)
     admin.check(settings)
     log.info("listening on http://%s:%d", host, port)
     server = _Server(_config(app, host, port))
     server.run()
     return 0 if server.started else 1
-
-
-def address(text: str) -> tuple[str, int]:
-    """Host and port of `host:port`.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigurationError(f"AGOS_COLLECTOR: {text!r}, expected host:port")
-    return host.strip("[]"), int(port)
 
 
 def _config(app: Collector, host: str, port: int) -> uvicorn.Config:

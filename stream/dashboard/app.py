@@ -17,9 +17,8 @@ from stream.dashboard.exposition import SystemMetrics, exposition_routes
 from stream.dashboard.guard import Guard
 from stream.dashboard.live import Live
 from stream.dashboard.pages import add_pages
-from stream.errors import ConfigurationError
 from stream.metrics.endpoint import Endpoint, registry
-from stream.settings import Settings
+from stream.settings import Settings, host_and_port
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ def serve(settings: Settings) -> int:
     )
     for name in ("kafka", "uvicorn", "nicegui", "socketio", "engineio", "httpx", "watchfiles"):
         logging.getLogger(name).setLevel("ERROR" if name != "kafka" else "CRITICAL")
-    host, port = address(settings.dashboard)
+    host, port = host_and_port("AGOS_DASHBOARD", settings.dashboard)
     live = Live(settings)
     server = _Server(_config(dashboard(settings, live, host), host, port))
     with _metrics(settings, live):
@@ -98,20 +97,6 @@ def _metrics(settings: Settings, live: Live) -> Iterator[None]:
         yield
     finally:
         endpoint.close()
-
-
-def address(text: str) -> tuple[str, int]:
-    """Host and port of `host:port`.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigurationError(f"AGOS_DASHBOARD: {text!r}, expected host:port")
-    return host.strip("[]"), int(port)
 
 
 def _config(app: Any, host: str, port: int) -> uvicorn.Config:

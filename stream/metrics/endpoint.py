@@ -13,6 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from stream.errors import ConfigurationError
+from stream.settings import host_and_port
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +29,6 @@ def registry(collector: Collector) -> CollectorRegistry:
     return made
 
 
-def address(text: str) -> tuple[str, int]:
-    """Host and port of `host:port`.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigurationError(f"AGOS_METRICS: {text!r}, expected host:port")
-    return host.strip("[]"), int(port)
-
-
 class Endpoint:
     """Serves until `close`. `port` is the one that was taken where 0 was asked for.
 
@@ -54,15 +41,18 @@ class Endpoint:
     def __init__(self, where: str, shown: CollectorRegistry, live: Check, ready: Check) -> None:
         checks = {"/health/live": live, "/health/ready": ready}
         handler = functools.partial(_Handler, shown, checks)
+        place = host_and_port("AGOS_METRICS", where)
         try:
-            self._server = ThreadingHTTPServer(address(where), handler)
+            self._server = ThreadingHTTPServer(place, handler)
         except OSError as error:
             raise ConfigurationError(f"AGOS_METRICS: {where}: {error}") from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
-        log.info("metrics and health at http://%s:%d", address(where)[0], self.port)
+        log.info(
+            "metrics and health at http://%s:%d", host_and_port("AGOS_METRICS", where)[0], self.port
+        )
 
     def close(self) -> None:
         """Serve no more."""
