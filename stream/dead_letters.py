@@ -2,8 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -33,6 +33,33 @@ class Letter:
     offset: int
     content: DeadLetter
     redriven: bool
+
+
+@dataclass
+class Pile:
+    """Letters of one reason: those that wait by topic, and the newest of them as samples."""
+
+    waiting: Counter[str] = field(default_factory=Counter)
+    redriven: int = 0
+    newest_ms: int = 0
+    samples: list[DeadLetter] = field(default_factory=list)
+
+    def add(self, letter: Letter, samples: int) -> None:
+        """Count one more; letters come with the oldest first."""
+        self.newest_ms = max(self.newest_ms, letter.content.rejected_at)
+        if letter.redriven:
+            self.redriven += 1
+            return
+        self.waiting[letter.content.topic] += 1
+        self.samples = [*self.samples, letter.content][-samples:] if samples else []
+
+
+def piled(letters: Iterable[Letter], samples: int) -> dict[str, Pile]:
+    """Reason → its letters, those of which most wait first."""
+    piles: dict[str, Pile] = {}
+    for letter in letters:
+        piles.setdefault(letter.content.reason, Pile()).add(letter, samples)
+    return dict(sorted(piles.items(), key=lambda pair: -pair[1].waiting.total()))
 
 
 class DeadLetters:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -23,32 +22,13 @@ from stream.cli.common import (
     plural,
     settings_of,
 )
-from stream.dead_letters import DeadLetters, Letter
+from stream.dead_letters import DeadLetters, Letter, Pile, piled
 from stream.events import DeadLetter
 from stream.watch.times import moment
 
 app = new_app()
 
 _SHOWN_BYTES = 160
-
-
-@dataclass
-class Pile:
-    """Letters of one reason."""
-
-    waiting: Counter[str] = field(default_factory=Counter)
-    redriven: int = 0
-    newest_ms: int = 0
-    samples: list[DeadLetter] = field(default_factory=list)
-
-    def add(self, letter: Letter, samples: int) -> None:
-        """Count one more; the newest waiting ones are kept as samples."""
-        self.newest_ms = max(self.newest_ms, letter.content.rejected_at)
-        if letter.redriven:
-            self.redriven += 1
-            return
-        self.waiting[letter.content.topic] += 1
-        self.samples = [*self.samples, letter.content][-samples:] if samples else []
 
 
 @app.command()
@@ -80,7 +60,7 @@ def dead_letters(
                 print(letter.content.model_dump_json())
             return
         with err.status("reading dead letters"):
-            piles = _piles(letters, reason, samples)
+            piles = piled(_chosen(letters, reason), samples)
         _show(piles, letters.unreadable, reason)
         if redrive:
             _redrive(letters, piles, reason, yes)
@@ -88,13 +68,6 @@ def dead_letters(
 
 def _chosen(letters: DeadLetters, reason: str | None) -> Iterator[Letter]:
     return (letter for letter in letters.read() if reason in (None, letter.content.reason))
-
-
-def _piles(letters: DeadLetters, reason: str | None, samples: int) -> dict[str, Pile]:
-    piles: dict[str, Pile] = {}
-    for letter in _chosen(letters, reason):
-        piles.setdefault(letter.content.reason, Pile()).add(letter, samples)
-    return dict(sorted(piles.items(), key=lambda pair: -pair[1].waiting.total()))
 
 
 def _show(piles: dict[str, Pile], unreadable: int, reason: str | None) -> None:

@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import http
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -26,6 +25,7 @@ from stream.collect.refusal import Refusal, invalid, later
 from stream.collect.service import service_routes
 from stream.collect.tracking import Tracking, kind_of
 from stream.errors import AgosError, StoreError
+from stream.serving import serve_until_signal
 from stream.settings import Settings, host_and_port
 from stream.store.forget import ForgottenCustomers
 from stream.store.seen import SeenEvents
@@ -127,23 +127,8 @@ def serve(settings: Settings) -> int:
     app = collector(settings)
     admin.check(settings)
     log.info("listening on http://%s:%d", host, port)
-    server = _Server(_config(app, host, port))
-    server.run()
-    return 0 if server.started else 1
-
-
-def _config(app: Collector, host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        log_config=None,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+    return serve_until_signal(
+        app, host, port, _GRACE_SECONDS, date_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS
     )
 
 
@@ -167,16 +152,6 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 def _answer(refusal: Refusal) -> Response:
     return JSONResponse(refusal.content, refusal.status, refusal.headers)
-
-
-class _Server(uvicorn.Server):
-    """Ends with its own exit code after a signal, not by the signal."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
-            yield
-            self._captured_signals.clear()
 
 
 async def _stop(producer: Any) -> None:

@@ -4,9 +4,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
@@ -18,6 +16,7 @@ from stream.dashboard.guard import Guard
 from stream.dashboard.live import Live
 from stream.dashboard.pages import add_pages
 from stream.metrics.endpoint import Endpoint, registry
+from stream.serving import serve_until_signal
 from stream.settings import Settings, host_and_port
 
 log = logging.getLogger(__name__)
@@ -78,11 +77,11 @@ def serve(settings: Settings) -> int:
         logging.getLogger(name).setLevel("ERROR" if name != "kafka" else "CRITICAL")
     host, port = host_and_port("AGOS_DASHBOARD", settings.dashboard)
     live = Live(settings)
-    server = _Server(_config(dashboard(settings, live, host), host, port))
+    app = dashboard(settings, live, host)
     with _metrics(settings, live):
         log.info("listening on http://%s:%d", host, port)
-        server.run()
-    return 0 if server.started else 1
+        # Pages are small; compressing every update would cost more than it saves.
+        return serve_until_signal(app, host, port, _GRACE_SECONDS, ws_per_message_deflate=False)
 
 
 @contextlib.contextmanager
@@ -97,28 +96,3 @@ def _metrics(settings: Settings, live: Live) -> Iterator[None]:
         yield
     finally:
         endpoint.close()
-
-
-def _config(app: Any, host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        log_config=None,
-        # Pages are small; compressing every update would cost more than it saves.
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-
-
-class _Server(uvicorn.Server):
-    """Ends with its own exit code after a signal, not by the signal."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
-            yield
-            self._captured_signals.clear()

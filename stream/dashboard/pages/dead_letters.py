@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from nicegui import ui
 
@@ -14,7 +12,7 @@ from stream.dashboard import text
 from stream.dashboard.elements import Listing, Row, Words, section
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
-from stream.dead_letters import DeadLetters
+from stream.dead_letters import DeadLetters, Letter, Pile, piled
 from stream.errors import AgosError
 from stream.events import DeadLetter
 from stream.settings import Settings
@@ -29,16 +27,6 @@ MOST_LETTERS = 20_000
 _MOST_SECONDS = 8.0
 _SAMPLES = 3
 _SHOWN_BYTES = 2_000
-
-
-@dataclass
-class Pile:
-    """The letters of one reason."""
-
-    waiting: Counter[str] = field(default_factory=Counter)
-    sent_back: int = 0
-    newest_ms: int = 0
-    samples: list[DeadLetter] = field(default_factory=list)
 
 
 @dataclass
@@ -96,7 +84,11 @@ def dead_letters_page(live: Live) -> None:
             )
             piles.show([_pile(reason, pile) for reason, pile in found.by_reason.items()])
             samples.show(
-                [_sample(letter) for p in found.by_reason.values() for letter in p.samples]
+                [
+                    _sample(letter)
+                    for p in found.by_reason.values()
+                    for letter in reversed(p.samples)
+                ]
             )
             buttons.clear()
             if not live.settings.dashboard_read_only:
@@ -138,28 +130,29 @@ def _offer(live: Live, reason: str, pile: Pile, said: Words, again: Again) -> No
 def read_piles(settings: Settings) -> Piles:
     """What the topic has, up to a bound. Blocking; AgosError if Kafka does not answer."""
     letters = DeadLetters(settings)
-    found: dict[str, Pile] = {}
-    deadline = time.monotonic() + _MOST_SECONDS
-    count, whole = 0, True
+    some = _Some()
     try:
-        for letter in islice(letters.read(), MOST_LETTERS):
-            count += 1
-            content = letter.content
-            pile = found.setdefault(content.reason, Pile())
-            if letter.redriven:
-                pile.sent_back += 1
-            else:
-                pile.waiting[content.topic] += 1
-                # The newest are worth the most; the letters come oldest first.
-                pile.samples = [content, *pile.samples][:_SAMPLES]
-            pile.newest_ms = max(pile.newest_ms, content.rejected_at)
-            if time.monotonic() > deadline:
-                whole = False
-                break
+        found = piled(some.of(letters.read()), _SAMPLES)
     finally:
         letters.close()
-    ranked = sorted(found.items(), key=lambda item: -item[1].waiting.total())
-    return Piles(dict(ranked), count, whole and count < MOST_LETTERS)
+    return Piles(found, some.count, some.whole)
+
+
+@dataclass
+class _Some:
+    """Takes letters until there are too many or it takes too long."""
+
+    count: int = 0
+    whole: bool = False
+
+    def of(self, letters: Iterable[Letter]) -> Iterator[Letter]:
+        deadline = time.monotonic() + _MOST_SECONDS
+        for letter in letters:
+            if self.count == MOST_LETTERS or time.monotonic() > deadline:
+                return
+            self.count += 1
+            yield letter
+        self.whole = True
 
 
 def send_back(settings: Settings, reason: str) -> int:
@@ -188,7 +181,7 @@ def _pile(reason: str, pile: Pile) -> Row:
         "cells": [
             reason,
             text.count(pile.waiting.total()),
-            text.count(pile.sent_back),
+            text.count(pile.redriven),
             f"{moment(pile.newest_ms)} ({ago(pile.newest_ms)})",
             topics or "-",
         ],
