@@ -25,6 +25,7 @@ from stream.collect.refusal import Refusal, invalid, later
 from stream.collect.service import service_routes
 from stream.collect.tracking import Tracking, kind_of
 from stream.errors import AgosError, StoreError
+from stream.metrics.collecting import CollectorHealth, health_routes, metrics_served
 from stream.serving import serve_until_signal
 from stream.settings import Settings, host_and_port
 from stream.store.forget import ForgottenCustomers
@@ -44,8 +45,9 @@ _KEEP_ALIVE_SECONDS = 75
 class Collector:
     """Tracking at once, everything else through FastAPI and its layers."""
 
-    def __init__(self, tracking: Tracking, app: FastAPI) -> None:
+    def __init__(self, tracking: Tracking, app: FastAPI, health: CollectorHealth) -> None:
         self.tracking = tracking
+        self.health = health
         self.app = app
         self._others = ProxyHeadersMiddleware(app)  # type: ignore[arg-type]
 
@@ -73,6 +75,7 @@ def collector(
     """
     keyring = Keyring(settings.write_keys.get_secret_value())
     tracking = Tracking(keyring, Mapper(settings.currency))
+    health = CollectorHealth()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -90,6 +93,8 @@ def collector(
             watching = asyncio.create_task(_watch(keyring, forgotten))
             stack.callback(watching.cancel)
             tracking.gate, tracking.forgotten = gate, forgotten
+            watched = health.watched(settings, tracking, producer, report=remember)
+            await stack.enter_async_context(watched)
             try:
                 yield
             finally:
@@ -104,9 +109,10 @@ def collector(
     app.add_exception_handler(StoreError, _refused)
     app.router.routes.extend(browser_routes(keyring))
     app.include_router(service_routes(tracking))
+    app.include_router(health_routes(health))
     app.include_router(lookup_routes(settings, keyring))
     describe(app)
-    return Collector(tracking, app)
+    return Collector(tracking, app, health)
 
 
 def serve(settings: Settings) -> int:
@@ -127,9 +133,11 @@ def serve(settings: Settings) -> int:
     app = collector(settings)
     admin.check(settings)
     log.info("listening on http://%s:%d", host, port)
-    return serve_until_signal(
-        app, host, port, _GRACE_SECONDS, date_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS
-    )
+    with metrics_served(settings, app.tracking, app.health):
+        return serve_until_signal(
+            app, host, port, _GRACE_SECONDS,
+            date_header=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        )  # fmt: skip
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:

@@ -21,6 +21,7 @@ RULES: Mapping[str, str] = {
     "latency": "latency is at its threshold for acting",
     "memory": "Redis' memory is at its threshold for acting",
     "dead_letters": "dead letters come in at their threshold",
+    "request_errors": "collectors do not take events at their threshold",
     "size_jump": "a segment's size has jumped within ten minutes",
     "flapping": "customers enter and leave a segment again and again",
     "undelivered": "webhooks do not take changes",
@@ -117,10 +118,11 @@ class Alerts:
         for rule, figure in (
             ("latency", "latency_p99_ms"), ("memory", "redis_share"),
             ("dead_letters", "dead_per_second"), ("undelivered", "undelivered"),
+            ("request_errors", "request_errors"),
         ):  # fmt: skip
             state = moment.state(figure, self._limits)
             enough = state == "act" or (
-                state == "watch" and rule in ("dead_letters", "undelivered")
+                state == "watch" and rule in ("dead_letters", "request_errors", "undelivered")
             )
             if enough:
                 shown = BY_ID[figure].shown(moment.figures[figure])

@@ -73,6 +73,7 @@ def _of(moment: Moment) -> Iterator[Metric]:
     counters = moment.seen.counters
     yield family("agos_kafka_up", 1 if moment.lags else 0)
     yield family("agos_workers", len(moment.alive))
+    yield family("agos_collectors", sum(view.alive for view in moment.collectors))
     yield family("agos_partitions_unowned", len(moment.unowned))
     yield labelled("agos_lag_events", moment.lags)
     yield family("agos_events_applied_total", counters.get("applied", 0))

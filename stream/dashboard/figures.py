@@ -43,6 +43,14 @@ FIGURES = (
         "records that could not be applied", 0.1, 50,
     ),
     Figure(
+        "requests_per_second", "Collector requests per second", text.count,
+        "answered by collectors, last 5 s",
+    ),
+    Figure(
+        "request_errors", "Collector errors per second", text.count,
+        "answers 500 and 503: events that were not taken", 0.1, 10,
+    ),
+    Figure(
         "model_age_ms", "Model learned", text.milliseconds,
         "since the trainer last learned, while events come", 60_000, 600_000,
     ),

@@ -23,6 +23,7 @@ from stream.dashboard.text import now_ms
 from stream.dashboard.webhook import Webhook
 from stream.errors import AgosError
 from stream.settings import Settings
+from stream.store.collectors import CollectorWatcher
 from stream.store.history import ALERTS_KEPT, HistoryStore
 from stream.store.lookup import Lookup
 from stream.store.reader import Reader
@@ -84,6 +85,7 @@ class Live:
         self._leads = True
         self._moments = Moments(settings.partitions)
         self._watcher = Watcher(settings)
+        self._collectors = CollectorWatcher(settings)
         self._store = HistoryStore(settings)
         self._ends = Ends()
         self._logs = LogEnds(settings)
@@ -131,6 +133,7 @@ class Live:
             await self._store.leave(self._name)
         await self._webhook.close()
         await self._watcher.close()
+        await self._collectors.close()
         await self._store.close()
         for connected in (self._logs, self.reader, self.lookup, self.learned):
             await asyncio.to_thread(connected.close)
@@ -140,8 +143,8 @@ class Live:
         try:
             if not self._restored:
                 await self._restore()
-            seen = await self._watcher.look()
-            self.moment = self._moments.add(now_ms(), seen, self._ends)
+            seen, collectors = await asyncio.gather(self._watcher.look(), self._collectors.look())
+            self.moment = self._moments.add(now_ms(), seen, self._ends, collectors)
             await self._remember(self.moment)
             self._problem.tell("")
         except AgosError as error:

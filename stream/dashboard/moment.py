@@ -1,33 +1,19 @@
 """What is known at one moment, put together from what was seen; pure."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stream.dashboard.figures import Thresholds, judge
 from stream.dashboard.history import FINEST, MOST_FLOWS, MOST_SEGMENTS, Point
 from stream.dashboard.logs import Place, lag_by_topic
 from stream.dashboard.rates import Latencies, Moves, Rate, moves
-from stream.store.records import Segment, WorkerStatus
+from stream.dashboard.reporters import Collectors, CollectorView, Heard, WorkerView, collected
+from stream.store.collectors import CollectorReport
+from stream.store.records import Segment
 from stream.store.watching import Seen
 
-#: A worker reports every second; it is doubted after so long, and gone after twice that.
-SILENT_MS = 4_000
 _MINUTE_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerView:
-    """A worker, its own rate, and for how long it has said nothing."""
-
-    status: WorkerStatus
-    silent_ms: int
-    per_second: float | None
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still counts as running."""
-        return self.silent_ms < 2 * SILENT_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +51,7 @@ class Moment:
     per_minute: Mapping[str, tuple[int, int]]
     unowned: tuple[int, ...]
     replaying: bool
+    collectors: tuple[CollectorView, ...] = ()
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -94,14 +81,17 @@ class Moments:
         self._applied, self._dead, self._changed = Rate(), Rate(), Rate()
         self._latencies = Latencies()
         self._changes = 0
-        self._reports: dict[str, tuple[int, int]] = {}
+        self._heard = Heard()
         self._by_worker: dict[str, Rate] = {}
+        self._collectors = Collectors()
         self._minute: deque[tuple[int, Moves]] = deque()
         self._entered: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
         self._since_point: list[Moves] = []
 
-    def add(self, at_ms: int, seen: Seen, ends: Ends) -> Moment:
+    def add(
+        self, at_ms: int, seen: Seen, ends: Ends, collectors: Sequence[CollectorReport] = ()
+    ) -> Moment:
         """The moment of `at_ms`."""
         counters = seen.counters
         self._applied.add(at_ms, counters.get("applied", 0))
@@ -115,10 +105,11 @@ class Moments:
         owned = {p for w in workers if w.alive for p in w.status.partitions}
         unowned = tuple(p for p in range(self._partitions) if p not in owned)
         lags = lag_by_topic(ends.logs, seen.offsets) if ends.logs else {}
+        collecting = self._collectors.add(at_ms, collectors)
+        figures = self._figures(at_ms, seen, workers, lags, unowned) | collected(collecting)
         return Moment(
-            at_ms, seen, self._figures(at_ms, seen, workers, lags, unowned), workers, lags,
-            ends.problem, self._per_minute(), unowned,
-            replaying=bool(self._latencies.old),
+            at_ms, seen, figures, workers, lags, ends.problem, self._per_minute(), unowned,
+            replaying=bool(self._latencies.old), collectors=collecting,
         )  # fmt: skip
 
     def point(self, moment: Moment) -> Point:
@@ -170,23 +161,14 @@ class Moments:
         }
 
     def _workers(self, at_ms: int, seen: Seen) -> tuple[WorkerView, ...]:
-        """Workers by what was seen of them: their clocks may differ from ours."""
-        reports: dict[str, tuple[int, int]] = {}
-        for status in seen.workers:
-            known = self._reports.get(status.worker)
-            if known is None:
-                # Seen for the first time: only their clock can tell.
-                reports[status.worker] = status.at_ms, min(status.at_ms, at_ms)
-            else:
-                fresh = known[0] != status.at_ms
-                reports[status.worker] = status.at_ms, at_ms if fresh else known[1]
-        self._reports = reports
+        reports = {status.worker: status.at_ms for status in seen.workers}
+        silent = self._heard.silent_ms(at_ms, reports)
         rates = {name: self._by_worker.get(name, Rate()) for name in reports}
         for status in seen.workers:
             rates[status.worker].add(status.at_ms, status.events)
         self._by_worker = rates
         found = [
-            WorkerView(status, at_ms - reports[status.worker][1], rates[status.worker].per_second)
+            WorkerView(status, silent[status.worker], rates[status.worker].per_second)
             for status in seen.workers
         ]
         return tuple(sorted(found, key=lambda w: (w.status.host, w.status.started_ms)))

@@ -45,10 +45,26 @@ WORKER = (
     Name("agos_worker_loop_delay_seconds", "gauge", "how late the event loop last was"),
 )  # fmt: skip
 
+COLLECTOR = (
+    Name("agos_collector_requests_total", "counter", "answers of the tracking routes", ("status",)),
+    Name("agos_collector_accepted_total", "counter", "events that Kafka has acknowledged"),
+    Name("agos_collector_duplicates_total", "counter", "events sent again, passed over"),
+    Name(
+        "agos_collector_not_deduplicated_total", "counter",
+        "times that Redis did not say what was sent before",
+    ),
+    Name("agos_collector_without_consent_total", "counter", "events that lacked consent"),
+    Name("agos_collector_forgotten_total", "counter", "events of customers that are forgotten"),
+    Name("agos_collector_traits_left_out_total", "counter", "traits too long or too many"),
+    Name("agos_collector_waiting_events", "gauge", "events that Kafka has not acknowledged yet"),
+    Name("agos_collector_ready", "gauge", "1 if events would be taken now"),
+)  # fmt: skip
+
 SYSTEM = (
     Name("agos_redis_up", "gauge", "1 if Redis answers the dashboard"),
     Name("agos_kafka_up", "gauge", "1 if Kafka answers the dashboard"),
     Name("agos_workers", "gauge", "workers that report"),
+    Name("agos_collectors", "gauge", "collectors that report"),
     Name("agos_partitions_unowned", "gauge", "partitions that no reporting worker has"),
     Name("agos_lag_events", "gauge", "events that wait in Kafka", ("topic",)),
     Name("agos_events_applied_total", "counter", "events applied since the beginning"),
@@ -72,7 +88,7 @@ SYSTEM = (
     Name("agos_alert", "gauge", "1 while the dashboard raises the alert", ("alert",)),
 )  # fmt: skip
 
-NAMES: Sequence[Name] = (*WORKER, *SYSTEM)
+NAMES: Sequence[Name] = (*WORKER, *COLLECTOR, *SYSTEM)
 BY_NAME: Mapping[str, Name] = {name.name: name for name in NAMES}
 
 

@@ -8,7 +8,8 @@ import pytest
 from stream.dashboard.alerts import RULES, Alert, Alerts
 from stream.dashboard.figures import DEFAULTS
 from stream.dashboard.history import History, Point
-from stream.dashboard.moment import Moment, WorkerView
+from stream.dashboard.moment import Moment
+from stream.dashboard.reporters import WorkerView
 from stream.store.records import Segment, WorkerStatus
 from stream.store.watching import Seen
 from tests.test_docs import ROOT, rows_below, unquoted

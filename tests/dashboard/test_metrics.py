@@ -23,18 +23,13 @@ from tests.test_docs import ROOT, rows_below, unquoted
 DOCUMENT = (ROOT / "docs" / "dashboard.md").read_text()
 GRAFANA = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "agos.json").read_text())
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yml").read_text())
-COLLECTOR = (ROOT / "stream" / "collect" / "service.py").read_text()
-#: Of Prometheus itself, of its client, and of the collector.
+#: Of Prometheus itself and of its client.
 OTHERS = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
 
 
 def known() -> set[str]:
     """Every metric that some process of ours has."""
-    plain = set(re.findall(r"# TYPE (agos_collector_\w+) ", COLLECTOR))
-    counted = re.search(r"counts = \{(.*?)\}", COLLECTOR, re.DOTALL)
-    assert counted is not None
-    plain |= {f"agos_collector_{name}_total" for name in re.findall(r'"(\w+)":', counted[1])}
-    return {name.name for name in NAMES} | plain | OTHERS
+    return {name.name for name in NAMES} | OTHERS
 
 
 def used(expression: str) -> set[str]:

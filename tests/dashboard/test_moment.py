@@ -3,6 +3,7 @@
 from stream.dashboard.figures import DEFAULTS
 from stream.dashboard.logs import lag_by_topic
 from stream.dashboard.moment import Ends, Moments
+from stream.store.collectors import CollectorReport
 from stream.store.records import Change, Segment, WorkerStatus
 from stream.store.watching import Seen
 
@@ -15,14 +16,14 @@ def worker(name: str, at_ms: int, partitions: tuple[int, ...], **more: int) -> W
 
 def test_a_worker_is_judged_by_our_clock_not_by_its_own():
     moments, hour_ms = Moments(2), 3_600_000
-    for second in range(10):
+    for second in range(8):
         at_ms = BEGIN_MS + second * 1_000
         # Its clock is an hour ahead, and it reports every second until the third.
         report = worker("w", at_ms + hour_ms if second < 3 else BEGIN_MS + 2_000 + hour_ms, (0, 1))
         moment = moments.add(at_ms, Seen(workers=(report,)), Ends())
         silent_ms = max(second - 2, 0) * 1_000
         assert moment.workers[0].silent_ms == silent_ms
-        assert bool(moment.alive) == (silent_ms < 8_000)
+        assert bool(moment.alive) == (silent_ms < 6_000)
     assert moment.unowned == ()
     moment = moments.add(BEGIN_MS + 10_000, Seen(workers=(report,)), Ends())
     assert moment.unowned == (0, 1)
@@ -96,3 +97,33 @@ def test_a_model_that_does_not_learn_matters_while_events_come():
         moment = moments.add(BEGIN_MS + second * 1_000, seen, Ends())
     assert moment.figures["events_per_second"] == 0.0
     assert moment.state("model_age_ms", DEFAULTS) == "fine"
+
+
+def collector(name: str, at_ms: int, **requests: int) -> CollectorReport:
+    counted = {status.removeprefix("s"): count for status, count in requests.items()}
+    return CollectorReport(name, "host", 1, at_ms, BEGIN_MS, counted)
+
+
+def test_requests_of_collectors_are_added_up_and_errors_are_their_own():
+    moments = Moments(1)
+    for second, (first, second_ok, away) in enumerate([(100, 10, 0), (140, 15, 2), (180, 20, 4)]):
+        at_ms = BEGIN_MS + second * 1_000
+        reports = (
+            collector("a", at_ms, s200=first, s400=7),
+            collector("b", at_ms, s200=second_ok, s503=away),
+        )
+        moment = moments.add(at_ms, Seen(), Ends(), reports)
+    # 40 of the first; 5 answers and 2 errors of the second.
+    assert moment.figures["requests_per_second"] == 47
+    assert moment.figures["request_errors"] == 2
+    assert moment.state("request_errors", DEFAULTS) == "watch"
+
+
+def test_a_collector_that_is_gone_counts_no_more_and_none_is_no_fault():
+    moments = Moments(1)
+    report = collector("a", BEGIN_MS, s200=5)
+    for second in range(8):
+        moment = moments.add(BEGIN_MS + second * 1_000, Seen(), Ends(), (report,))
+        assert bool(moment.collectors[0].alive) == (second < 6)
+    assert moment.figures["requests_per_second"] is None
+    assert moments.add(BEGIN_MS + 9_000, Seen(), Ends()).state("request_errors", DEFAULTS) == "fine"

@@ -10,7 +10,8 @@ from stream.dashboard.elements import Board, Chart, Listing, Packed, Row, sectio
 from stream.dashboard.figures import BY_ID, FIGURES, Figure
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
-from stream.dashboard.moment import SILENT_MS, Moment, WorkerView
+from stream.dashboard.moment import Moment
+from stream.dashboard.reporters import SILENT_MS, CollectorView, WorkerView
 from stream.watch.times import span
 
 _HOUR_SECONDS = 3_600
@@ -40,6 +41,16 @@ def now_page(live: Live) -> None:
                     ],
                     "No worker reports. Start one: agos worker",
                 )  # fmt: skip
+            with section("Collectors"):
+                collectors = Listing(
+                    "Collectors",
+                    [
+                        ("collector", "text"), ("state", "text"), ("requests/s", "number"),
+                        ("errors/s", "number"), ("accepted", "number"), ("waiting", "number"),
+                        ("answers", "text"), ("up for", "number"),
+                    ],
+                    "No collector reports. Where websites send events over HTTP: agos collect",
+                )  # fmt: skip
             with section("Topics"):
                 topics = Listing(
                     "Lag by topic", [("topic", "text"), ("events that wait", "number")],
@@ -60,6 +71,7 @@ def now_page(live: Live) -> None:
                 return
             board.show(live.once(("now",), lambda: cards(live, moment)))
             workers.show([_worker(view, moment.at_ms) for view in moment.workers])
+            collectors.show([_collector(view, moment.at_ms) for view in moment.collectors])
             topics.show(
                 [{"key": name, "cells": [name, text.count(n)]} for name, n in moment.lags.items()]
             )
@@ -124,6 +136,8 @@ def _detail(figure: Figure, moment: Moment) -> str:
         return f"last learned {span(value)} ago; {moment.seen.trained_on:,} customers in the panel"
     if figure.id == "unowned" and moment.unowned:
         return ", ".join(str(partition) for partition in moment.unowned[:20])
+    if figure.id in ("requests_per_second", "request_errors") and value is None:
+        return "no collector reports"
     if figure.id == "lag" and moment.kafka_problem:
         return "as the workers last said: Kafka does not answer"
     if figure.id.startswith("latency") and value is None:
@@ -134,16 +148,41 @@ def _detail(figure: Figure, moment: Moment) -> str:
     return figure.meaning
 
 
-def _worker(view: WorkerView, at_ms: int) -> Row:
-    status = view.status
+def _reporting(view: WorkerView | CollectorView) -> dict[str, str]:
     state = "fine" if view.silent_ms < SILENT_MS else "watch" if view.alive else "act"
     said = {"fine": "reports", "watch": "silent", "act": "gone"}[state]
     silent = "" if state == "fine" else f" for {span(view.silent_ms)}"
+    return {"text": said + silent, "state": state}
+
+
+def _collector(view: CollectorView, at_ms: int) -> Row:
+    report = view.report
+    state = _reporting(view)
+    if state["state"] == "fine" and report.kafka_problem:
+        state = {"text": report.kafka_problem, "state": "act"}
+    answers = ", ".join(f"{n:,} of {status}" for status, n in sorted(report.requests.items()))
+    return {
+        "key": report.collector,
+        "cells": [
+            {"text": f"{report.host} {report.pid}", "note": report.collector},
+            state,
+            text.count(view.requests_per_second if view.alive else None),
+            text.count(view.errors_per_second if view.alive else None),
+            text.count(report.accepted),
+            text.count(report.waiting),
+            answers or "none yet",
+            span(at_ms - report.started_ms),
+        ],
+    }
+
+
+def _worker(view: WorkerView, at_ms: int) -> Row:
+    status = view.status
     return {
         "key": status.worker,
         "cells": [
             {"text": f"{status.host} {status.pid}", "note": status.worker},
-            {"text": said + silent, "state": state},
+            _reporting(view),
             ranges(status.partitions),
             text.count(view.per_second if view.alive else None),
             text.count(status.lag),
