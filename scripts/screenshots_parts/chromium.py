@@ -19,7 +19,9 @@ from stream.local import Process, ProcessError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LARGEST_MESSAGE = 64 * 2**20
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
+#: Nobody waits so long but where something is wrong: a busy machine is no fault of the page.
+_PATIENCE_SECONDS = 60.0
 
 
 def browser() -> str | None:
@@ -109,7 +111,7 @@ class Tab:
         features = [{"name": "prefers-color-scheme", "value": name}]
         self.call("Emulation.setEmulatedMedia", features=features)
 
-    def open(self, url: str, timeout_seconds: float = 20.0) -> None:
+    def open(self, url: str, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
         """Go there, and wait until it is loaded."""
         self._loaded = False
         self.call("Page.navigate", url=url)
@@ -128,7 +130,7 @@ class Tab:
             raise ProcessError(f"{script[:200]}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def wait(self, script: str, timeout_seconds: float = 10.0) -> Any:
+    def wait(self, script: str, timeout_seconds: float = _PATIENCE_SECONDS) -> Any:
         """Value of an expression as soon as it is true; true for a part of the page."""
         deadline = time.monotonic() + timeout_seconds
         asked = f"(v => v instanceof Node ? true : v)({script})"
@@ -172,7 +174,7 @@ class Tab:
         number = self._number
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            message = self._take(30.0)
+            message = self._take(_PATIENCE_SECONDS)
             if message is None:
                 raise ProcessError(f"the browser did not answer {method}")
             if message.get("id") == number:

@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
-Kind = Literal["counter", "gauge"]
+from stream.metrics.histogram import Histogram
+
+Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,14 @@ WORKER = (
         "since when events wait and none was applied; 0 if all goes on",
     ),
     Name("agos_worker_loop_delay_seconds", "gauge", "how late the event loop last was"),
+    Name(
+        "agos_worker_latency_seconds", "histogram",
+        "from a customer's newest event's timestamp to its state in Redis",
+    ),
+    Name("agos_worker_write_seconds", "histogram", "from a call of Redis' script to its answer"),
+    Name("agos_worker_fetches_total", "counter", "fetches that Faust handed to the agents"),
+    Name("agos_worker_rebalances_total", "counter", "rebalances that Faust saw"),
+    Name("agos_worker_rebalance_seconds", "gauge", "how long the last one took; 0 before it"),
 )  # fmt: skip
 
 COLLECTOR = (
@@ -95,6 +110,12 @@ BY_NAME: Mapping[str, Name] = {name.name: name for name in NAMES}
 def family(name: str, value: float) -> Metric:
     """A metric of the list above without labels."""
     return BY_NAME[name].family({(): value})
+
+
+def histogram(name: str, counted: Histogram) -> Metric:
+    """A histogram of the list above."""
+    buckets = counted.cumulative()
+    return HistogramMetricFamily(name, BY_NAME[name].help, buckets=buckets, sum_value=counted.sum)
 
 
 def labelled(name: str, values: Mapping[str, float]) -> Metric:

@@ -1,6 +1,7 @@
 """Metrics and health of a worker process, from what its crew has."""
 
 from stream.agents import Crew
+from stream.metrics.applying import MeasuredStore, Meters
 from stream.metrics.endpoint import Endpoint, registry
 from stream.metrics.worker import Vitals, WorkerMetrics
 from stream.settings import Settings
@@ -14,7 +15,9 @@ def serve_worker(settings: Settings, crew: Crew) -> Endpoint:
     ConfigurationError
         If the address is none, or taken.
     """
-    metrics = WorkerMetrics(lambda: vitals(crew), settings.stall_seconds)
+    meters = Meters()
+    crew.pipeline.store = MeasuredStore(settings, crew.store, meters)
+    metrics = WorkerMetrics(lambda: vitals(crew), settings.stall_seconds, meters)
     crew.app.task(metrics.beat)
     return Endpoint(settings.metrics, registry(metrics), metrics.live, metrics.ready)
 
@@ -22,7 +25,7 @@ def serve_worker(settings: Settings, crew: Crew) -> Endpoint:
 def vitals(crew: Crew) -> Vitals:
     """The crew's counts; read from another thread, so nothing is walked through."""
     pipeline, meter = crew.pipeline, crew.pipeline.meter
-    snapshot = pipeline.snapshot
+    snapshot, sensor = pipeline.snapshot, crew.app.monitor
     return Vitals(
         events=meter.events,
         batches=meter.batches,
@@ -33,4 +36,7 @@ def vitals(crew: Crew) -> Vitals:
         model_version=snapshot.version if snapshot else 0,
         rebalancing=bool(crew.app.rebalancing),
         joined=bool(pipeline.segmenters) or not crew.app.unassigned,
+        fetches=sensor.messages_received_total,
+        rebalances=sensor.rebalances,
+        rebalance_seconds=next(reversed(sensor.rebalance_end_latency), 0.0),
     )

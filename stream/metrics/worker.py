@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from stream.metrics.names import family
+from stream.metrics.applying import Meters
+from stream.metrics.names import family, histogram
 
 _BEAT_SECONDS = 0.5
 #: An event loop that has not turned for so long is stuck.
@@ -30,6 +31,10 @@ class Vitals:
     rebalancing: bool = False
     #: Whether it was ever given its share of the partitions (which may be none).
     joined: bool = False
+    #: What Faust's own sensor has.
+    fetches: int = 0
+    rebalances: int = 0
+    rebalance_seconds: float = 0.0
 
 
 class WorkerMetrics(Collector):
@@ -41,15 +46,19 @@ class WorkerMetrics(Collector):
         Read from the metrics' thread: plain numbers only.
     stall_seconds
         As `AGOS_STALL_SECONDS`: events wait, none is applied.
+    meters
+        Of the pipeline's store.
     """
 
     def __init__(
         self,
         vitals: Callable[[], Vitals],
         stall_seconds: float,
+        meters: Meters | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._vitals, self._stall_seconds, self._clock = vitals, stall_seconds, clock
+        self._meters = meters or Meters()
         self._beat_s = self._moved_s = clock()
         self._batches = -1
         self._delay_seconds = 0.0
@@ -83,6 +92,11 @@ class WorkerMetrics(Collector):
         yield family("agos_worker_model_version", vitals.model_version)
         yield family("agos_worker_stalled_seconds", self._stalled_seconds())
         yield family("agos_worker_loop_delay_seconds", self._delay_seconds)
+        yield histogram("agos_worker_latency_seconds", self._meters.latency)
+        yield histogram("agos_worker_write_seconds", self._meters.write)
+        yield family("agos_worker_fetches_total", vitals.fetches)
+        yield family("agos_worker_rebalances_total", vitals.rebalances)
+        yield family("agos_worker_rebalance_seconds", vitals.rebalance_seconds)
 
     def live(self) -> str:
         """What is wrong, so that it should be started again; empty if nothing is."""

@@ -11,7 +11,7 @@ from redis import Redis
 from scripts.screenshots_parts.chromium import Tab
 from tests.dashboard.served import Served, change, describe, join
 from tests.dashboard.test_details import customer
-from tests.dashboard.test_pages import banner_says, everybody
+from tests.dashboard.test_pages import everybody, worker_seen
 
 #: Minutes in a browser: run with `scripts/test -m slow`.
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def test_no_serious_fault(served: Served, redis: Redis, tab: Tab, axe: str, sche
         tab.wait("document.body.innerText.includes('Loyal customers')")
         for page in PAGES:
             tab.open(served.url + page)
-            banner_says(tab, "Running", 10)
+            worker_seen(tab)
             tab.wait("document.querySelector('table, .empty')")
             tab.run(axe + "; 0")
             found = json.loads(tab.run(_RUN))

@@ -23,7 +23,12 @@ from tests.dashboard.served import (
     join,
     now_ms,
 )
-from tests.dashboard.test_pages import HOSTILE, banner_says, everybody
+from tests.dashboard.test_pages import (
+    HOSTILE,
+    banner_says,
+    everybody,
+    worker_seen,
+)
 
 #: Minutes in a browser: run with `scripts/test -m slow`.
 pytestmark = pytest.mark.slow
@@ -74,7 +79,7 @@ def open_page(served: Served, tab: Tab, path: str) -> None:
     tab.open(f"{served.url}/segments")
     tab.wait("document.body.innerText.includes('Loyal customers')")
     tab.open(served.url + path)
-    banner_says(tab, "Running", 10)
+    worker_seen(tab)
 
 
 def test_a_customer_is_shown_live(served: Served, shop: Redis, tab: Tab):
@@ -90,8 +95,7 @@ def test_a_customer_is_shown_live(served: Served, shop: Redis, tab: Tab):
     assert "bob" not in tab.run(links)
     shop.hset("agos:customer:ada", mapping={"events": 42, "segments": "loyal,cluster-3"})
     tab.wait("document.querySelector('dl').innerText.includes('42')")
-    tab.wait("document.body.innerText.includes('In segments')")
-    assert "cluster-3" in tab.text("main")
+    tab.wait("document.querySelector('main').innerText.includes('cluster-3')")
 
 
 def test_a_customer_is_found_by_typing(served: Served, shop: Redis, tab: Tab):
@@ -132,7 +136,7 @@ def test_clusters_tell_what_sets_them_apart(served: Served, shop: Redis, tab: Ta
         },
     )  # fmt: skip
     open_page(served, tab, "/clusters")
-    tab.wait("document.body.innerText.includes('customers spend more')", 15)
+    tab.wait("document.body.innerText.includes('customers spend more')")
     told = tab.text("main")
     for words in ("big spenders", "orders +2.5", "version 4", "2,000 customers"):
         assert words in told
@@ -148,7 +152,7 @@ def test_moves_are_drawn(served: Served, shop: Redis, tab: Tab):
         change(pipe, f"mover{number}", "cluster-3", "entered", version=9)
     pipe.execute()
     open_page(served, tab, "/flows")
-    tab.wait("document.querySelector('tbody')?.innerText.includes('new ones')", 15)
+    tab.wait("document.querySelector('tbody')?.innerText.includes('new ones')")
     assert tab.text("tbody tr").split("\t") == ["new ones", "big spenders", "3"]
 
 
@@ -200,7 +204,7 @@ def test_dead_letters_are_shown_and_nothing_can_be_sent(
     redis.hset("agos:{2}:counters", "rejected:not-json", 1_003)
     with everybody(redis):
         tab.open(f"{served.url}/dead-letters")
-        tab.wait("document.body.innerText.includes('Sending back is off')", 20)
+        tab.wait("document.body.innerText.includes('Sending back is off')")
         tab.wait("document.querySelector('main').innerText.includes('1,003')")
         told = tab.text("main")
         assert "<img src=x onerror=window.hacked=1>" in told
@@ -228,12 +232,12 @@ def test_dead_letters_are_sent_back_after_two_presses(
             "[...document.querySelectorAll('main button')]"
             ".find(b => b.innerText.includes('invalid'))"
         )
-        tab.wait(button + "?.innerText.includes('Send 2 records')", 20)
+        tab.wait(button + "?.innerText.includes('Send 2 records')")
         tab.run(button + ".click()")
         tab.wait(button + "?.innerText.includes('press again')")
         assert redis.zcard("agos:redriven") == 0
         tab.run(button + ".click()")
-        tab.wait("document.body.innerText.includes('Sent 2 records of invalid back')", 20)
+        tab.wait("document.body.innerText.includes('Sent 2 records of invalid back')")
         assert redis.zcard("agos:redriven") == 2
     consumer = KafkaConsumer(
         "interactions", bootstrap_servers=embedded_broker.address,
@@ -257,7 +261,7 @@ def test_who_logs_in_comes_in_and_sockets_work(
         tab.key("Enter")
         tab.wait("location.pathname === '/segments' && location.search === '?period=day'")
         # Kafka is away here: the page says so, and the socket brings it.
-        banner_says(tab, "Kafka does not answer", 15)
+        banner_says(tab, "Kafka does not answer")
         assert tab.problems == []
         assert "HttpOnly" not in tab.run("document.cookie")
         assert TOKEN not in tab.run("document.documentElement.outerHTML")
@@ -277,7 +281,7 @@ def test_alerts_are_shown_kept_and_sent(
     with Served(tmp_path, **settings) as served, ReportingWorker(redis, "w", [0, 1]):
         redis.xadd("agos:undelivered", {"hook": "h", "problem": "p", "change": "{}"})
         tab.open(f"{served.url}/alerts")
-        tab.wait("document.querySelector('main').innerText.includes('webhooks do not take')", 30)
+        tab.wait("document.querySelector('main').innerText.includes('webhooks do not take')")
         deadline = time.monotonic() + 30
         while not any(got["alert"] == "undelivered" for got in receiver.got):
             assert time.monotonic() < deadline

@@ -29,7 +29,10 @@ OTHERS = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
 
 def known() -> set[str]:
     """Every metric that some process of ours has."""
-    return {name.name for name in NAMES} | OTHERS
+    plain = {name.name for name in NAMES if name.kind != "histogram"}
+    parts = ("_bucket", "_sum", "_count")
+    counted = {name.name + part for name in NAMES if name.kind == "histogram" for part in parts}
+    return plain | counted | OTHERS
 
 
 def used(expression: str) -> set[str]:
@@ -124,7 +127,7 @@ def test_a_worker_tells_all_of_its_metrics_over_http():
 
 def test_a_worker_that_stalls_is_not_live():
     clock, now = Clock(), [Vitals(batches=1, lag=10, joined=True)]
-    metrics = WorkerMetrics(lambda: now[0], 30.0, clock)
+    metrics = WorkerMetrics(lambda: now[0], 30.0, clock=clock)
     metrics.note()
     for _ in range(29):
         clock.now += 1
@@ -142,7 +145,7 @@ def test_a_worker_that_stalls_is_not_live():
 
 def test_a_worker_without_lag_may_rest():
     clock = Clock()
-    metrics = WorkerMetrics(lambda: Vitals(joined=True), 30.0, clock)
+    metrics = WorkerMetrics(lambda: Vitals(joined=True), 30.0, clock=clock)
     for _ in range(200):
         clock.now += 1
         metrics.note()
@@ -151,7 +154,7 @@ def test_a_worker_without_lag_may_rest():
 
 def test_an_event_loop_that_hangs_is_not_live():
     clock = Clock()
-    metrics = WorkerMetrics(lambda: Vitals(joined=True), 30.0, clock)
+    metrics = WorkerMetrics(lambda: Vitals(joined=True), 30.0, clock=clock)
     metrics.note()
     clock.now += 16
     assert "event loop" in metrics.live()
