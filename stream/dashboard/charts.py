@@ -1,11 +1,11 @@
 """Charts as options of ECharts; pure. Names from outside are values only, never keys: a key that
 begins with a colon would be run as a script."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stream.dashboard.history import Point
-from stream.store.lookup import Centroids
 from stream.store.records import Segment
 
 #: Segments that get an area of their own; the rest is one.
@@ -16,41 +16,65 @@ COLORS = (
     "#14b8a6", "#ef4444", "#6b7fd7", "#a16207", "#94a3b8",
 )  # fmt: skip
 
-_FONT = "system-ui, sans-serif"
+FONT = "system-ui, sans-serif"
+GRID_LINES = {"lineStyle": {"color": "#8080804d"}}
 
 
-def _base(unit: str) -> dict[str, Any]:
+def over_time(unit: str) -> dict[str, Any]:
     return {
         "animation": False,
         "color": list(COLORS),
-        "textStyle": {"fontFamily": _FONT},
+        "textStyle": {"fontFamily": FONT},
         "grid": {"left": 8, "right": 24, "top": 36, "bottom": 8, "containLabel": True},
         "tooltip": {"trigger": "axis", "confine": True, "order": "valueDesc"},
         "xAxis": {
             "type": "time",
-            "axisLabel": {"hideOverlap": True, "fontSize": 12, "fontFamily": _FONT},
+            "axisLabel": {"hideOverlap": True, "fontSize": 12, "fontFamily": FONT},
             "splitNumber": 4,
         },
-        "yAxis": {"type": "value", "name": unit, "nameTextStyle": {"align": "left"}},
-    }
+        "yAxis": {
+            "type": "value", "name": unit, "nameTextStyle": {"align": "left"},
+            "splitLine": GRID_LINES,
+        },
+    }  # fmt: skip
+
+
+def palette(segments: Iterable[Segment]) -> dict[str, str]:
+    """A color for each. A cluster keeps its own wherever and whenever it is drawn."""
+    own = COLORS[:-1]
+    defined = sorted(s.id for s in segments if not s.discovered)
+    colors = {name: own[place % len(own)] for place, name in enumerate(defined)}
+    for segment in segments:
+        if segment.discovered:
+            number = segment.id.rpartition("-")[2]
+            place = int(number) if number.isdecimal() else zlib.crc32(segment.id.encode())
+            colors[segment.id] = own[place % len(own)]
+    return colors
+
+
+def largest(segments: Sequence[Segment]) -> list[Segment]:
+    """Those that have an area of their own."""
+    return sorted(segments, key=lambda segment: -segment.size)[:MOST_AREAS]
 
 
 def sizes(points: Sequence[Point], segments: Sequence[Segment]) -> dict[str, Any]:
     """Sizes over time, stacked: the largest segments each, the others together."""
-    ranked = sorted(segments, key=lambda segment: -segment.size)
-    shown, others = ranked[:MOST_AREAS], ranked[MOST_AREAS:]
+    shown = largest(segments)
+    others = [segment for segment in segments if segment not in shown]
+    colors = palette(shown)
     series = [
-        _area(name, [[p.at_ms, p.segments.get(s.id, (0, 0, 0))[0]] for p in points])
+        _area(name, [[p.at_ms, p.segments.get(s.id, (0, 0, 0))[0]] for p in points], colors[s.id])
         for name, s in zip(unique_names(shown), shown, strict=True)
     ]
     if others:
         rest = [[p.at_ms, sum(p.segments.get(s.id, (0,))[0] for s in others)] for p in points]
-        series.append(_area(f"{len(others)} others", rest))
-    return {**_base("customers"), "series": series}
+        series.append(_area(f"{len(others)} others", rest, COLORS[-1]))
+    return {**over_time("customers"), "series": series}
 
 
-def _area(name: str, data: list[list[int]]) -> dict[str, Any]:
+def _area(name: str, data: list[list[int]], color: str) -> dict[str, Any]:
     return {
+        "color": color,
         "type": "line",
         "name": name,
         "stack": "all",
@@ -77,8 +101,8 @@ def lines(
         }
         for figure, name in figures.items()
     ]
-    legend = {"top": 0, "right": 0, "type": "scroll"}
-    return {**_base(unit), "legend": legend, "series": series}
+    legend = {"top": 0, "right": 0, "type": "scroll", "icon": "roundRect"}
+    return {**over_time(unit), "legend": legend, "series": series}
 
 
 def entries(points: Sequence[Point], segment: Segment) -> dict[str, Any]:
@@ -88,43 +112,7 @@ def entries(points: Sequence[Point], segment: Segment) -> dict[str, Any]:
         {"type": "bar", "name": "entered", "stack": "all", "data": [[at, n] for at, n, _ in told]},
         {"type": "bar", "name": "left", "stack": "all", "data": [[at, -n] for at, _, n in told]},
     ]
-    return {**_base("customers"), "legend": {"top": 0, "right": 0}, "series": series}
-
-
-def centroids(model: Centroids, known: Mapping[str, Segment]) -> dict[str, Any]:
-    """Coordinates of the clusters, one row each, as colors."""
-    ids = list(model.centroids)
-    segments = [known.get(name, Segment(name, name)) for name in ids]
-    cells = [
-        [column, row, round(value, 2)]
-        for row, name in enumerate(ids)
-        for column, value in enumerate(model.centroids[name])
-    ]
-    widest = max((abs(cell[2]) for cell in cells), default=1.0)
-    names = {"type": "category", "axisLabel": {"fontFamily": _FONT, "fontSize": 12}}
-    return {
-        "animation": False,
-        "textStyle": {"fontFamily": _FONT},
-        "grid": {"left": 8, "right": 16, "top": 8, "bottom": 48, "containLabel": True},
-        "tooltip": {"confine": True},
-        "xAxis": {
-            **names,
-            "data": [feature.replace("_", " ") for feature in model.features],
-            "axisLabel": {"rotate": 35, "interval": 0, "fontFamily": _FONT, "fontSize": 11},
-        },
-        "yAxis": {**names, "data": unique_names(segments), "inverse": True},
-        "visualMap": {
-            "min": -widest,
-            "max": widest,
-            "orient": "horizontal",
-            "left": "center",
-            "bottom": 0,
-            "precision": 1,
-            "text": ["above the average", "below"],
-            "inRange": {"color": ["#2166ac", "#9db6cc", "#e3e3e3", "#d8a28c", "#b2182b"]},
-        },
-        "series": [{"type": "heatmap", "data": cells, "name": "coordinate"}],
-    }
+    return {**over_time("customers"), "legend": {"top": 0, "right": 0}, "series": series}
 
 
 def sankey(moved: Sequence[tuple[str, str, int]], known: Mapping[str, Segment]) -> dict[str, Any]:
@@ -145,7 +133,7 @@ def sankey(moved: Sequence[tuple[str, str, int]], known: Mapping[str, Segment]) 
         "left": 8, "right": 8, "top": 8, "bottom": 8, "nodeGap": 10,
         "lineStyle": {"color": "gradient", "opacity": 0.35}, "emphasis": {"focus": "adjacency"},
     }  # fmt: skip
-    return {"animation": False, "color": list(COLORS), "textStyle": {"fontFamily": _FONT},
+    return {"animation": False, "color": list(COLORS), "textStyle": {"fontFamily": FONT},
             "series": [series]}  # fmt: skip
 
 
@@ -158,10 +146,10 @@ def overlap(shares: Mapping[tuple[str, str], float], shown: Sequence[Segment]) -
         for (first, second), share in shares.items()
     ]
     axis = {"type": "category", "data": names}
-    label = {"interval": 0, "fontFamily": _FONT, "fontSize": 11}
+    label = {"interval": 0, "fontFamily": FONT, "fontSize": 11}
     return {
         "animation": False,
-        "textStyle": {"fontFamily": _FONT},
+        "textStyle": {"fontFamily": FONT},
         "grid": {"left": 8, "right": 16, "top": 8, "bottom": 48, "containLabel": True},
         "tooltip": {"confine": True},
         "xAxis": {**axis, "axisLabel": {**label, "rotate": 35}},

@@ -6,7 +6,7 @@ nothing in it is taken for a script, whatever it is called.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from nicegui.element import Element
@@ -68,11 +68,11 @@ class Chart(
 ):
     """A chart of ECharts' options, with a description for who cannot see it."""
 
-    def __init__(self, label: str, *, tall: bool = False) -> None:
+    def __init__(self, label: str, size: Literal["", "short", "tall"] = "") -> None:
         super().__init__()
         self.props["label"] = label
-        if tall:
-            self.props["class"] = "tall"
+        if size:
+            self.props["class"] = size
 
 
 class Words(Element):

@@ -58,6 +58,7 @@ FIGURES = (
         "redis_share", "Redis memory", text.share,
         "of maxmemory, or of the machine's memory without one", 0.7, 0.9,
     ),
+    Figure("segments", "Segments", text.count, "defined and discovered"),
     Figure("changes_per_second", "Changes per second", text.count, "entries and exits, last 5 s"),
     Figure(
         "undelivered", "Undelivered to webhooks", text.count,

@@ -19,6 +19,8 @@ from stream.dashboard.history import FINEST, KEPT, History, Point, packed, unpac
 from stream.dashboard.learned import LearnedCache
 from stream.dashboard.logs import LogEnds
 from stream.dashboard.moment import Ends, Moment, Moments
+from stream.dashboard.sampled import ScatterCache
+from stream.dashboard.structure import Structure, Turn
 from stream.dashboard.text import now_ms
 from stream.dashboard.webhook import Webhook
 from stream.errors import AgosError
@@ -27,6 +29,7 @@ from stream.store.collectors import CollectorWatcher
 from stream.store.history import ALERTS_KEPT, HistoryStore
 from stream.store.lookup import Lookup
 from stream.store.reader import Reader
+from stream.store.structure import StructureStore
 from stream.store.watching import Watcher
 
 log = logging.getLogger(__name__)
@@ -74,6 +77,8 @@ class Live:
         self.reader = Reader(settings, timeout_seconds=_LOOKUP_SECONDS)
         self.lookup = Lookup(settings)
         self.learned = LearnedCache(settings, self.lookup)
+        self.scatter = ScatterCache(settings)
+        self.structure = Structure()
         self.alerts = Alerts(self.limits)
         #: Alerts that were raised or are over, newest first.
         self.told: deque[Alert] = deque(maxlen=ALERTS_KEPT)
@@ -87,6 +92,7 @@ class Live:
         self._watcher = Watcher(settings)
         self._collectors = CollectorWatcher(settings)
         self._store = HistoryStore(settings)
+        self._structures = StructureStore(settings)
         self._ends = Ends()
         self._logs = LogEnds(settings)
         self._name = uuid.uuid4().hex
@@ -135,7 +141,8 @@ class Live:
         await self._watcher.close()
         await self._collectors.close()
         await self._store.close()
-        for connected in (self._logs, self.reader, self.lookup, self.learned):
+        await self._structures.close()
+        for connected in (self._logs, self.reader, self.lookup, self.learned, self.scatter):
             await asyncio.to_thread(connected.close)
 
     async def look(self) -> None:
@@ -146,6 +153,7 @@ class Live:
             seen, collectors = await asyncio.gather(self._watcher.look(), self._collectors.look())
             self.moment = self._moments.add(now_ms(), seen, self._ends, collectors)
             await self._remember(self.moment)
+            await self._follow_model(self.moment)
             self._problem.tell("")
         except AgosError as error:
             self._problem.tell(str(error))
@@ -168,6 +176,15 @@ class Live:
             with suppress(AgosError):
                 await self._store.add_alert(msgspec.json.encode(alert))
 
+    async def _follow_model(self, moment: Moment) -> None:
+        """See what became of the clusters, whenever there is a new model."""
+        if moment.seen.model_version in (0, self.structure.version):
+            return
+        published = await self._structures.published()
+        turns = self.structure.add(moment.at_ms, published) if published else []
+        if turns and self._leads:
+            await self._structures.append([msgspec.json.encode(turn) for turn in turns])
+
     async def _restore(self) -> None:
         for seconds in KEPT:
             stored = await self._store.load(seconds)
@@ -175,6 +192,8 @@ class Live:
         for text in await self._store.alerts():
             with suppress(msgspec.MsgspecError):
                 self.told.append(msgspec.json.decode(text, type=Alert))
+        stored_turns = [_turn(text) for text in await self._structures.load()]
+        self.structure.restore([turn for turn in stored_turns if turn is not None])
         self._restored = True
 
     async def _remember(self, moment: Moment) -> None:
@@ -199,6 +218,14 @@ class Live:
 
 def _unpack(stored: list[bytes]) -> list[Point | None]:
     return [unpacked(text) for text in stored]
+
+
+def _turn(text: bytes) -> Turn | None:
+    try:
+        return msgspec.json.decode(text, type=Turn)
+    except msgspec.MsgspecError:
+        # Of another version.
+        return None
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

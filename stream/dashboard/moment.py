@@ -158,6 +158,7 @@ class Moments:
             "redis_commands": seen.commands_per_second,
             "changes_per_second": self._changed.per_second,
             "undelivered": seen.undelivered,
+            "segments": len(seen.segments),
         }
 
     def _workers(self, at_ms: int, seen: Seen) -> tuple[WorkerView, ...]:

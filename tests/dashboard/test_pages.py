@@ -103,7 +103,7 @@ def test_figures_are_those_of_redis_and_kafka(
         tab.wait("document.querySelector('#figure-lag .value').innerText === '3'")
         assert value(tab, "workers") == "1"
         assert value(tab, "unowned") == "0"
-        assert value(tab, "model_age_ms") == "version 17"
+        assert value(tab, "model_age_ms") == "v17"
         rows = tab.run(
             "Object.fromEntries([...document.querySelectorAll('tbody tr')].map("
             "r => [r.children[0].innerText, r.children[1].innerText]))"

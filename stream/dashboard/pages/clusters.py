@@ -5,11 +5,13 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
-from stream.dashboard import charts, text
-from stream.dashboard.elements import Chart, Facts, Listing, Row, section
+from stream.dashboard import charts, cluster_charts, text
+from stream.dashboard.elements import Chart, Facts, Listing, Row, Words, section
 from stream.dashboard.frame import frame
 from stream.dashboard.learned import Learned
 from stream.dashboard.live import Live
+from stream.dashboard.pages.timeline import on_timeline, rows
+from stream.dashboard.sampled import SAMPLE
 from stream.errors import AgosError
 from stream.store.learned import Alert, League
 from stream.store.records import Segment
@@ -17,6 +19,10 @@ from stream.watch.times import ago, moment
 
 _EVERY_LOOKS = 5
 _STRONGEST = 4
+_HOW_DRAWN = (
+    f"At most {SAMPLE} customers drawn by chance, most of them the same from look to look. The "
+    "plane is the one in which the centroids differ most; it stays until another shows much more."
+)
 
 
 def clusters_page(live: Live) -> None:
@@ -26,6 +32,17 @@ def clusters_page(live: Live) -> None:
     def clusters() -> None:
         with frame(live, "/clusters", "Clusters"):
             facts = Facts()
+            with section("Customers in the model's space"):
+                Words("p", _HOW_DRAWN, **{"class": "note"})
+                dots = Chart("Customers as dots, colored by cluster, and centroids", "tall")
+            with section("What became of them"):
+                times = Chart("Births, splits, merges, ends and drift over time", "short")
+                turns = Listing(
+                    "What became of clusters",
+                    [("when", "text"), ("what", "text"), ("cluster", "text"),
+                     ("from or into", "text"), ("model", "number"), ("id", "id")],
+                    "Nothing since the first model that a dashboard saw.",
+                )  # fmt: skip
             with section("What sets them apart"):
                 listing = Listing(
                     "Clusters",
@@ -34,7 +51,7 @@ def clusters_page(live: Live) -> None:
                      ("came from", "text"), ("id", "id")],
                     "None yet: the model needs some customers first.",
                 )  # fmt: skip
-                heat = Chart("Centroids: coordinate of each cluster in each feature", tall=True)
+                heat = Chart("Centroids: coordinate of each cluster in each feature", "tall")
             with section("Clusterers"):
                 league = Listing(
                     "Clusterers",
@@ -56,12 +73,17 @@ def clusters_page(live: Live) -> None:
             looks[0] += 1
             if looks[0] % _EVERY_LOOKS != 1:
                 return
+            found = {s.id: s for s in live.moment.segments if s.discovered} if live.moment else {}
             try:
                 learned = await live.learned.read()
+                scatter = await live.scatter.read(list(found.values()))
             except AgosError:
                 # The frame says that Redis is away.
                 return
-            found = {s.id: s for s in live.moment.segments if s.discovered} if live.moment else {}
+            if scatter is not None:
+                dots.show(cluster_charts.scattered(scatter, found))
+            times.show(cluster_charts.timeline(on_timeline(live.structure.turns, learned.alerts)))
+            turns.show(rows(live.structure.turns))
             facts.show(_facts(learned))
             listing.show(
                 [_cluster(s, found, learned) for s in found.values() if s.size or not s.retired]
@@ -69,7 +91,7 @@ def clusters_page(live: Live) -> None:
             league.show(_standings(learned.league))
             drift.show([_drift(alert) for alert in learned.alerts])
             if learned.model.centroids:
-                heat.show(charts.centroids(learned.model, found))
+                heat.show(cluster_charts.centroids(learned.model, found))
 
         ui.timer(0.1, draw, once=True)
         live.changed.subscribe(draw)
@@ -99,6 +121,7 @@ def _cluster(segment: Segment, known: Mapping[str, Segment], learned: Learned) -
         "cells": [
             {
                 "text": segment.name,
+                "color": charts.palette([segment])[segment.id],
                 "href": "/segment?" + urlencode({"id": segment.id}),
                 "note": "ending" if segment.retired else segment.description,
             },

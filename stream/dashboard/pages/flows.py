@@ -30,7 +30,7 @@ def flows_page(live: Live) -> None:
         with frame(live, "/flows", "Flows"):
             periods("/flows", chosen)
             with section("From cluster to cluster, and from defined segment to defined segment"):
-                sankey = Chart("Moves between segments", tall=True)
+                sankey = Chart("Moves between segments", "tall")
                 listing = Listing(
                     "Moves between segments",
                     [("from", "text"), ("to", "text"), ("customers", "number")],
@@ -43,7 +43,7 @@ def flows_page(live: Live) -> None:
                     f"from {_SAMPLE} drawn by chance; the {MOST_OVERLAPS} largest segments.",
                     **{"class": "note"},
                 )
-                overlap = Chart("Overlap of segments", tall=True)
+                overlap = Chart("Overlap of segments", "tall")
         drawn = [0]
 
         def draw() -> None:
@@ -51,7 +51,9 @@ def flows_page(live: Live) -> None:
             if live.moment is None or not points or points[-1].at_ms == drawn[0]:
                 return
             drawn[0] = points[-1].at_ms
-            known = {segment.id: segment for segment in live.moment.segments}
+            # Those that are gone are known by their last names.
+            gone = {turn.segment: Segment(turn.segment, turn.name) for turn in live.structure.turns}
+            known = gone | {segment.id: segment for segment in live.moment.segments}
             moved = busiest(points)
             sankey.show(charts.sankey(moved, known))
             listing.show([_row(origin, target, n, known) for origin, target, n in moved])

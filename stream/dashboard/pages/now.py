@@ -7,7 +7,7 @@ from nicegui import ui
 
 from stream.dashboard import charts, text
 from stream.dashboard.elements import Board, Chart, Listing, Packed, Row, section
-from stream.dashboard.figures import BY_ID, FIGURES, Figure
+from stream.dashboard.figures import FIGURES, Figure
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
 from stream.dashboard.moment import Moment
@@ -99,7 +99,8 @@ def drawn_once(live: Live, figures: Mapping[str, str], unit: str, scale: float) 
 
 def cards(live: Live, moment: Moment) -> list[dict[str, Any]]:
     """A card for every figure."""
-    return [_card(live, moment, figure) for figure in FIGURES if figure.id in BY_ID]
+    unused = () if moment.collectors else ("requests_per_second", "request_errors")
+    return [_card(live, moment, figure) for figure in FIGURES if figure.id not in unused]
 
 
 def _card(live: Live, moment: Moment, figure: Figure) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def _value(figure: Figure, moment: Moment) -> str:
         return text.size(moment.figures.get("redis_bytes"))
     if figure.id == "model_age_ms":
         version = moment.seen.model_version
-        return f"version {version:,}" if version else "none yet"
+        return f"v{version:,}" if version else "none yet"
     return figure.shown(value)
 
 
@@ -136,8 +137,9 @@ def _detail(figure: Figure, moment: Moment) -> str:
         return f"last learned {span(value)} ago; {moment.seen.trained_on:,} customers in the panel"
     if figure.id == "unowned" and moment.unowned:
         return ", ".join(str(partition) for partition in moment.unowned[:20])
-    if figure.id in ("requests_per_second", "request_errors") and value is None:
-        return "no collector reports"
+    if figure.id == "segments":
+        found = sum(segment.discovered for segment in moment.segments)
+        return f"{len(moment.segments) - found:,} defined, {found:,} discovered"
     if figure.id == "lag" and moment.kafka_problem:
         return "as the workers last said: Kafka does not answer"
     if figure.id.startswith("latency") and value is None:

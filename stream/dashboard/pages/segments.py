@@ -73,14 +73,16 @@ def segments_page(live: Live) -> None:
 
 def _rows(live: Live, moment: Moment, shown: Sequence[Segment]) -> list[Row]:
     hour = live.hour()
-    return [row(segment, moment, hour) for segment in shown]
+    # The largest have an area of their own in the chart, of this color.
+    colors = charts.palette(charts.largest(shown))
+    return [row(segment, moment, hour, colors.get(segment.id)) for segment in shown]
 
 
 def _sizes(live: Live, chosen: str, shown: Sequence[Segment]) -> dict[str, Any]:
     return charts.sizes(live.history.points(PERIODS[chosen]), shown)
 
 
-def row(segment: Segment, moment: Moment, hour: Sequence[Point]) -> Row:
+def row(segment: Segment, moment: Moment, hour: Sequence[Point], color: str | None = None) -> Row:
     """A segment in the table."""
     entered, left = moment.per_minute.get(segment.id, (0, 0))
     sizes = [point.segments[segment.id][0] for point in hour if segment.id in point.segments]
@@ -90,6 +92,7 @@ def row(segment: Segment, moment: Moment, hour: Sequence[Point]) -> Row:
         "cells": [
             {
                 "text": segment.name,
+                "color": color,
                 "href": "/segment?" + urlencode({"id": segment.id}),
                 "note": "ending: the model no longer has it" if segment.retired else segment.kind,
             },

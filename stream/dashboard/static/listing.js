@@ -1,5 +1,5 @@
 // A table whose rows are patched in place: focus and selection survive an update. A cell is a
-// text, a number that was made a text, or {text, href, state, spark}.
+// text, a number that was made a text, or {text, href, state, note, color, spark}.
 const { h } = Vue;
 
 const SIGN = { fine: "●", watch: "▲", act: "■" };
@@ -23,7 +23,10 @@ function cell(value) {
   const text = value.state
     ? [h("span", { "aria-hidden": "true" }, SIGN[value.state] + " "), value.text]
     : value.text;
-  const shown = value.href ? h("a", { href: value.href }, text) : h("span", { class: value.state }, text);
+  const named = value.href ? h("a", { href: value.href }, text) : h("span", { class: value.state }, text);
+  const shown = value.color
+    ? [h("span", { class: "swatch", style: { background: value.color }, "aria-hidden": "true" }), named]
+    : named;
   return value.note ? [shown, h("small", value.note)] : shown;
 }
 
