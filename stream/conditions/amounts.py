@@ -107,7 +107,7 @@ class Amount(Leaf):
         span = f" within {words.duration(self.within_ms)}" if self.within_ms else ""
         what = f"{'average' if self.average else 'sum'} of {self.amount_of}"
         over = f"{count} event{'' if count == 1 else 's'}"
-        found = Fraction(value, SCALE * (max(count, 1) if self.average else 1))
+        found = value / (SCALE * (max(count, 1) if self.average else 1))
         text = f"{what} of {self.selection.text()}{span} is {words.number(found)} ({over})"
         return text if self.turn(view) > 0 else f"{text}, wanted: {self.bounds.range_text()}"
 

@@ -123,6 +123,9 @@ class Definitions:
         changed = self._listening.fold(memory[STATES], event)
         if not changed:
             return False
+        if NEW in memory:
+            # It is evaluated as a whole anyway.
+            return True
         touched = memory.get(TOUCHED)
         if touched is None:
             memory[TOUCHED] = changed
@@ -170,7 +173,7 @@ class Definitions:
         memory.pop(TOUCHED, None)
         view = View(memory[STATES], facts, now_ms, memberships, self._scope)
         changes: list[Change] = []
-        for name in memberships.keys() - self.segments.keys():
+        for name in [name for name in memberships if name not in self.segments]:
             view.leave(name)
             reason = "the segment is no longer defined"
             changes.append(Change(name, "left", now_ms, "definition", reason, None))

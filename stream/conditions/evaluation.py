@@ -101,7 +101,7 @@ class Evaluation:
         when = segment.when
         # Every part of it holds: no need to ask them again.
         parts = when.parts if isinstance(when, All) else (when,)
-        reason = "; ".join(part.reason(view) for part in parts)
+        reason = "; ".join([part.reason(view) for part in parts])
         return Change(segment.id, "entered", view.now_ms, cause, reason, end_ms)
 
     def _end(self, segment: Segment, view: View, upstream: Sequence[int]) -> int | None:
@@ -124,14 +124,15 @@ def _end_alone(segment: Segment, view: View, turn: int) -> int | None:
     due = max(turn, view.now_ms + segment.stay_at_least_ms)
     if due >= NEVER:
         return None
-    future = _future(view)
+    now_ms, view.projecting = view.now_ms, True
     while due < NEVER:
-        future.now_ms = due
-        turn = segment.when.turn(future)
+        view.now_ms = due
+        turn = segment.when.turn(view)
         if turn < 0:
-            return due
+            break
         due = turn
-    return None
+    view.now_ms, view.projecting = now_ms, False
+    return due if due < NEVER else None
 
 
 def _future(view: View) -> View:

@@ -39,6 +39,27 @@ def enterable(
     return found
 
 
+@dataclass(slots=True)
+class Entries:
+    """Segments that can be entered, by the state that they need: of most customers few are
+    known, and those that need others cost nothing."""
+
+    by_key: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        """Let a segment be found."""
+        self.by_key.setdefault(entry.key, []).append(entry)
+
+    def of(self, members: Mapping[str, int], states: Mapping[str, Any]) -> list[int]:
+        """Places of those that the customer is not in and has what they need of events."""
+        by_key = self.by_key
+        found = enterable(by_key.get("", ()), members, states)
+        for key in states if len(states) < len(by_key) else by_key:
+            if key in by_key and key in states:
+                found += enterable(by_key[key], members, states)
+        return found
+
+
 def need_of(condition: Condition) -> tuple[str, int]:
     """Key of a state, and how many timestamps must be in it (1: anything) so that the condition
     can hold; an empty key if there is none."""
@@ -85,7 +106,7 @@ def texts_of(test: Test) -> tuple[str, ...]:
 class Gates:
     """Segments by what a customer needs so that it can enter them."""
 
-    _known: dict[str, list[Entry]] = field(default_factory=dict)
+    _tested: dict[str, list[tuple[Callable[[Any], bool], Entry]]] = field(default_factory=dict)
     _traits: dict[str, dict[str, list[Entry]]] = field(default_factory=dict)
     _clusters: dict[str | None, list[Entry]] = field(default_factory=dict)
     _affinities: dict[str, list[tuple[Callable[[Any], bool], Entry]]] = field(default_factory=dict)
@@ -97,7 +118,7 @@ class Gates:
             for text in texts:
                 self._traits.setdefault(gate.name, {}).setdefault(text, []).append(entry)
             if not texts:
-                self._known.setdefault(gate.name, []).append(entry)
+                self._tested.setdefault(gate.name, []).append((gate.test.passes, entry))
         elif isinstance(gate, Cluster):
             for cluster in dict.fromkeys(gate.clusters):
                 self._clusters.setdefault(cluster, []).append(entry)
@@ -108,9 +129,11 @@ class Gates:
     def open(self, view: View) -> list[Entry]:
         """Segments whose gates the customer passes; each once."""
         found: list[Entry] = []
-        for name, entries in self._known.items():
-            if lookup(view.traits, name) is not None:
-                found += entries
+        members = view.members
+        for name, tested in self._tested.items():
+            value = lookup(view.traits, name)
+            if value is not None:
+                found += [e for passes, e in tested if e.segment not in members and passes(value)]
         for name, texts in self._traits.items():
             value = lookup(view.traits, name)
             if type(value) is str:

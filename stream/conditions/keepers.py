@@ -140,12 +140,20 @@ class Chain:
     steps: tuple[Selection, ...]
     within_ms: int | None
     key: str = field(init=False)
+    #: Event's name → steps that it may be; "*" for all other names.
+    _by_name: dict[str, list[tuple[int, Selection]]] = field(init=False, repr=False, compare=False)
 
     DEPTH = 32
 
     def __post_init__(self) -> None:
         canonical = [step.canonical() for step in self.steps]
         object.__setattr__(self, "key", state_key("chain", canonical, self.within_ms))
+        numbered = list(enumerate(self.steps))
+        by_name = {
+            name: [(i, step) for i, step in numbered if {name, ANY_EVENT} & {*step.names}]
+            for name in {ANY_EVENT, *(name for step in self.steps for name in step.names)}
+        }
+        object.__setattr__(self, "_by_name", by_name)
 
     @property
     def selections(self) -> tuple[Selection, ...]:
@@ -153,9 +161,10 @@ class Chain:
 
     def fold(self, state: Any, event: Happening) -> Any:
         changed = False
-        for i, step in enumerate(self.steps):
-            if (event.name in step.names or step.names[0] == ANY_EVENT) and step.takes(event):
-                state = state or [[[]], *([[], []] for _ in self.steps[1:])]
+        for i, step in self._by_name.get(event.name) or self._by_name[ANY_EVENT]:
+            if not step.where or step.takes(event):
+                if state is None:
+                    state = [[[]], *([[], []] for _ in self.steps[1:])]
                 changed |= self._insert(state, i, event.at_ms, 0)
         return state if changed else None
 
@@ -172,8 +181,34 @@ class Chain:
         return starts[-1] if starts else 0
 
     def _insert(self, state: Any, step: int, at_ms: int, start_ms: int) -> bool:
-        if self.within_ms is not None and not self._forget(state, at_ms):
+        newest_ms = at_ms
+        for columns in state:
+            if columns[0] and columns[0][-1] > newest_ms:
+                newest_ms = columns[0][-1]
+        if self.within_ms is not None:
+            # What no window can hold any more.
+            gone_ms = newest_ms - self.within_ms - AHEAD_MS
+            if at_ms <= gone_ms:
+                return False
+            for columns in state:
+                if columns[0] and columns[0][0] <= gone_ms:
+                    _drop(columns, bisect_right(columns[0], gone_ms))
+        columns = state[step]
+        times = columns[0]
+        if newest_ms == at_ms and (not times or times[-1] < at_ms):
+            # The usual case: nothing that is known comes later.
+            times.append(at_ms)
+            if step:
+                columns[1].append(start_ms)
+                _link(state[step - 1], columns, at_ms)
+        elif not self._place(state, step, at_ms, start_ms):
             return False
+        if len(times) > self.DEPTH:
+            _drop(columns, 1)
+        return True
+
+    def _place(self, state: Any, step: int, at_ms: int, start_ms: int) -> bool:
+        """Put a moment among those that are known; whether that may change anything."""
         columns = state[step]
         times = columns[0]
         place = bisect_left(times, at_ms)
@@ -190,21 +225,12 @@ class Chain:
         for i in range(max(step, 1), len(state)):
             if state[i][0] and state[i][0][-1] >= at_ms:
                 _link(state[i - 1], state[i], at_ms)
-        if len(times) > self.DEPTH:
-            for column in columns:
-                del column[0]
         return True
 
-    def _forget(self, state: Any, at_ms: int) -> bool:
-        """Drop what no window can hold any more; whether one may still hold `at_ms`."""
-        newest_ms = max(at_ms, *(columns[0][-1] for columns in state if columns[0]), 0)
-        gone_ms = newest_ms - (self.within_ms or 0) - AHEAD_MS
-        for columns in state:
-            if columns[0] and columns[0][0] <= gone_ms:
-                old = bisect_right(columns[0], gone_ms)
-                for column in columns:
-                    del column[:old]
-        return bool(at_ms > gone_ms)
+
+def _drop(columns: Any, count: int) -> None:
+    for column in columns:
+        del column[:count]
 
 
 def _link(before: Any, columns: Any, from_ms: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from stream.conditions.conditions import Condition, Not, walk
 from stream.conditions.evaluation import NOTHING_HELD, Held
-from stream.conditions.gates import Entry, Gates, enterable, gate_of, need_of
+from stream.conditions.gates import Entries, Entry, Gates, enterable, gate_of, need_of
 from stream.conditions.keepers import Keeper
 from stream.conditions.segments import Segment, upstream_of
 from stream.conditions.view import Changed, View
@@ -50,7 +50,7 @@ class Work:
     """
 
     always: list[int] = field(default_factory=list)
-    letting_in: list[Entry] = field(default_factory=list)
+    letting_in: Entries = field(default_factory=Entries)
     letting_out: list[tuple[int, str]] = field(default_factory=list)
     gates: Gates | None = None
 
@@ -58,10 +58,11 @@ class Work:
         """Places in ascending order, so that each segment comes after those it needs."""
         members, states = view.members, view.states
         work = [*self.always]
-        work += enterable(self.letting_in, members, states)
+        work += self.letting_in.of(members, states)
         if self.gates is not None:
             work += enterable(self.gates.open(view), members, states)
-        work += [i for i, name in self.letting_out if name in members]
+        if members:
+            work += [i for i, name in self.letting_out if name in members]
         work.sort()
         return work
 
@@ -137,7 +138,7 @@ class Plan:
             work.gates = work.gates or Gates()
             work.gates.add(gate, entry)
         elif sign >= 0:
-            work.letting_in.append(entry)
+            work.letting_in.add(entry)
 
 
 def asked_of(segments: Sequence[Segment]) -> dict[str, frozenset[str]]:

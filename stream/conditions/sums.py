@@ -75,15 +75,19 @@ class WindowSum:
 
     def _insert(self, state: Any, at_ms: int, value: int, count: int) -> Any:
         times = state[0]
-        gone_ms = max(at_ms, times[-1] if times else 0) - self.within_ms - AHEAD_MS
+        newest_ms = times[-1] if times else 0
+        gone_ms = max(at_ms, newest_ms) - self.within_ms - AHEAD_MS
         if at_ms <= gone_ms:
             return None
         if count > 1 and len(state) == 2:
             state.append([1] * len(times))
-        place = bisect_right(times, at_ms)
-        for column, cell in zip(state, (at_ms, value, count), strict=False):
-            column.insert(place, cell)
-        if old := bisect_right(times, gone_ms):
+        place = len(times) if at_ms >= newest_ms else bisect_right(times, at_ms)
+        times.insert(place, at_ms)
+        state[1].insert(place, value)
+        if len(state) > 2:
+            state[2].insert(place, count)
+        if times[0] <= gone_ms:
+            old = bisect_right(times, gone_ms)
             for column in state:
                 del column[:old]
         return self._joined(state) if len(times) > self.LIMIT else state

@@ -58,7 +58,6 @@ def moment(at_ms: int) -> str:
     return f"{date(at_ms)} {minutes // 60:02}:{minutes % 60:02}:{seconds % 60:02} UTC"
 
 
-@lru_cache(maxsize=4_096)
 def when(at_ms: int, span_ms: int | None) -> str:
     """`on` the day, or for spans under two days `at` the moment."""
     if span_ms is None or span_ms >= 2 * DAY_MS:

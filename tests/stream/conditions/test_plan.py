@@ -72,7 +72,8 @@ def test_members_are_not_asked_whether_they_may_enter():
 def test_a_changed_fact_concerns_members_and_whom_it_lets_in():
     asked = {"unknown", "either"}
     assert looked_at([], Changed.TRAITS, traits={}) == asked
-    assert looked_at([], Changed.TRAITS, traits={"age": 3}) == asked | {"adults"}
+    assert looked_at([], Changed.TRAITS, traits={"age": 3}) == asked
+    assert looked_at([], Changed.TRAITS, traits={"age": 18}) == asked | {"adults"}
     # Members may have to leave, whatever they are now.
     assert looked_at([], Changed.TRAITS, ("adults", "norway"), traits={}) == asked | {
         "adults", "norway",
