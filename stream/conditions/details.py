@@ -2,12 +2,13 @@
 
 import re2  # type: ignore[import-untyped]
 
+from stream.conditions import hints
 from stream.conditions.contradictions import tests_contradict
 from stream.conditions.document import Listing, Node, Scalar, Table, Value, shown
 from stream.conditions.fields import BOUNDS, Fields
 from stream.conditions.keepers import MAX_DEPTH
 from stream.conditions.problems import Problems, listed
-from stream.conditions.selection import ANY_EVENT, ORDER_COMPLETED, Selection
+from stream.conditions.selection import ANY_EVENT, ORDER_COMPLETED, PURCHASE_EVENTS, Selection
 from stream.conditions.values import (
     MAX_PATTERN,
     Among,
@@ -62,6 +63,11 @@ class Details:
             fields.wrong(form, "a list", expected, hint if form != "of" else "")
             return None
         name = fields.text(form, expected)
+        for known in PURCHASE_EVENTS:
+            if name is not None and name != known and _folded(name) == _folded(known):
+                expected = f'"{known}", as purchases count; capitals and blanks matter'
+                fields.wrong(form, f'event "{name}"', expected)
+                return None
         where: list[tuple[str, Test]] = []
         usable = name is not None
         node = fields.table.fields.get("where")
@@ -92,18 +98,25 @@ class Details:
         if node.value is None:
             self.problems.add(node.mark, path, "nothing", "a value, or a mapping of tests")
             return None
+        if hint := hints.for_comparison(node.raw):
+            self.problems.add(node.mark, path, shown(node), "a value, or a mapping of tests", hint)
+            return None
         return Among((node.value,))
 
     def value_test(self, fields: Fields) -> Test | None:
         """All tests that the fields hold."""
         if not any(name in fields for name in TESTS):
-            fields.problems.add(
-                fields.table.mark, fields.path, "no test", f"one of {listed(TESTS)}"
-            )
+            if not fields.strange:
+                expected = f"one of {listed(TESTS)}"
+                self.problems.add(fields.table.mark, fields.path, "no test", expected)
             return None
         tests: list[Test | None] = []
         for name, negated in (("is", False), ("is_not", True)):
-            if name in fields:
+            if isinstance(fields.table.fields.get(name), Listing):
+                several = "in" if name == "is" else "not_in"
+                fields.wrong(name, "a list", "one value", f"write {several}: […]")
+                tests.append(None)
+            elif name in fields:
                 node = fields.scalar(name, "one value")
                 tests.append(Among((node.value,), negated) if node else None)
         for name, negated in (("in", False), ("not_in", True)):
@@ -169,9 +182,9 @@ class Details:
         older_ms, younger_ms = fields.duration("older_than"), fields.duration("younger_than")
         given = [name for name in ("older_than", "younger_than") if name in fields]
         if not given:
-            self.problems.add(
-                fields.table.mark, fields.path, "no age", "older_than or younger_than"
-            )
+            if not fields.strange:
+                expected = "older_than or younger_than"
+                self.problems.add(fields.table.mark, fields.path, "no age", expected)
             return None
         if len(given) > sum(age is not None for age in (older_ms, younger_ms)):
             return None
@@ -184,8 +197,11 @@ class Details:
 
     def required_bounds(self, fields: Fields, others: tuple[str, ...] = ()) -> Bounds | None:
         """Bounds; their absence is a problem. `others` would have done as well."""
-        if not any(name in fields for name in BOUNDS):
-            self.problems.add(
-                fields.table.mark, fields.path, "no bound", f"one of {listed((*BOUNDS, *others))}"
-            )
+        if not fields.strange and not any(name in fields for name in BOUNDS):
+            expected = f"one of {listed((*BOUNDS, *others))}"
+            self.problems.add(fields.table.mark, fields.path, "no bound", expected)
         return fields.bounds()
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace(" ", "").replace("_", "")

@@ -97,8 +97,10 @@ def _syntax_problem(error: yaml.YAMLError) -> Problem:
     hint = "check indentation, colons, brackets and quotes around here"
     if "'\\t'" in what:
         hint = "indent with spaces, not with tabs"
+    elif "'>'" in what or "'%'" in what or "'@'" in what or "'`'" in what:
+        hint = "put text that begins with it in quotes; for more than 50 write {more_than: 50}"
     elif "mapping values are not allowed" in what:
-        hint = 'put text that holds ": " in quotes'
+        hint = 'put text that holds ": " in quotes, conditions in {}'
     return Problem(where, "", f"not readable as YAML: {what}", "valid YAML", hint)
 
 

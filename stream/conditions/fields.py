@@ -3,16 +3,13 @@
 from collections.abc import Collection, Mapping
 from fractions import Fraction
 
-from stream.conditions import words
+from stream.conditions import hints, words
 from stream.conditions.document import Node, Scalar, Table, shown
-from stream.conditions.problems import Mark, Problems, did_you_mean, listed
+from stream.conditions.problems import Mark, Problems, listed
 from stream.conditions.values import Bounds
 
 DURATION = "a duration: a whole number and ms, s, m, h, d or w, such as 90d"
 _MAX_TEXT = 256
-_GUESSES = {"y": 365, "year": 365, "years": 365, "month": 30, "months": 30, "mo": 30}
-_SPELLED = {"second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "hr": "h"}
-_SPELLED |= {"day": "d", "week": "w"}
 
 
 class Fields:
@@ -22,6 +19,8 @@ class Fields:
         self.table = table
         self.path = path
         self.problems = problems
+        #: Whether there are fields that are not known: what is missing is probably among them.
+        self.strange = False
 
     def __contains__(self, name: str) -> bool:
         return name in self.table.fields
@@ -41,17 +40,18 @@ class Fields:
         self.problems.add(mark, self.below(name), found, expected, suggestion)
 
     def allow(
-        self, allowed: Collection[str], of: str, hints: Mapping[str, str] | None = None
+        self, allowed: Collection[str], of: str, special: Mapping[str, str] | None = None
     ) -> None:
-        """Note every field that is not one of `allowed`."""
+        """Note every field that is not one of `allowed`; `special`: what to write instead."""
         for name, mark in self.table.keys.items():
             if name not in allowed:
+                self.strange = True
                 self.problems.add(
                     mark,
                     self.below(name),
                     f'unknown field "{name}"',
                     f"in {of}: {listed(allowed)}",
-                    did_you_mean(name, allowed) or (hints or {}).get(name, ""),
+                    (special or {}).get(name) or hints.for_field(name, allowed),
                 )
 
     def scalar(self, name: str, expected: str) -> Scalar | None:
@@ -90,7 +90,7 @@ class Fields:
             return None
         ms = words.parse_duration(node.raw)
         if ms is None:
-            self.wrong(name, shown(node), DURATION, _duration_guess(node.raw))
+            self.wrong(name, shown(node), DURATION, hints.for_duration(node.raw))
         elif not 0 < ms <= words.MAX_DURATION_MS:
             self.wrong(name, node.raw, "a duration longer than 0 and of at most 3653d (10 years)")
             return None
@@ -180,21 +180,6 @@ def exact(node: Node, problems: Problems, path: str, expected: str) -> Fraction 
         return Fraction(node.raw)
     hint = ""
     if isinstance(node, Scalar) and isinstance(node.value, str):
-        plain = node.raw.replace(",", "").replace("_", "").strip("$€£% ")
-        hint = f"write {plain}" if plain.replace(".", "", 1).isdigit() else ""
+        hint = hints.for_number(node.raw)
     problems.add(node.mark, path, shown(node), expected, hint)
     return None
-
-
-def _duration_guess(raw: str) -> str:
-    text = raw.lower().replace(" ", "").replace("_", "")
-    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = text[len(digits) :]
-    if not digits.isdigit():
-        return ""
-    if not unit:
-        return f"did you mean {digits}d?"
-    if unit in _GUESSES:
-        return f"did you mean {int(digits) * _GUESSES[unit]}d?"
-    spelled = _SPELLED.get(unit) or _SPELLED.get(unit.rstrip("s"))
-    return f"did you mean {digits}{spelled}?" if spelled else ""

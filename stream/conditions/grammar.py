@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 
 from stream.conditions.definitions import Definitions
-from stream.conditions.document import Node, Scalar, Table, read_document, shown
+from stream.conditions.document import Listing, Node, Scalar, Table, read_document, shown
 from stream.conditions.fields import Fields
-from stream.conditions.phrases import Phrases
+from stream.conditions.phrases import FORMS, Phrases
 from stream.conditions.problems import DefinitionError, Mark, Problems, did_you_mean, listed
 from stream.conditions.segments import KINDS, Segment, needs, ordered
 
@@ -67,10 +67,12 @@ class _Grammar:
         node = fields.table.fields.get("segments")
         expected = "segments by their ids"
         if node is None:
-            self._problems.add(fields.table.mark, "segments", "nothing", expected)
+            if not fields.strange:
+                self._problems.add(fields.table.mark, "segments", "nothing", expected)
             return None
         if not isinstance(node, Table):
-            fields.wrong("segments", shown(node), expected)
+            hint = "write id: {when: …} in place of each dash" if isinstance(node, Listing) else ""
+            fields.wrong("segments", shown(node), expected, hint)
             return None
         if len(node.fields) > MAX_SEGMENTS:
             fields.wrong("segments", f"{len(node.fields)} segments", f"at most {MAX_SEGMENTS}")
@@ -87,13 +89,20 @@ class _Grammar:
                 "a lower-case letter, then up to 63 letters, digits and _",
                 f'write {plain} and name: "{name}"' if _ID.fullmatch(plain) else "",
             )
+        if name in FIELDS and not (isinstance(node, Table) and "when" in node.fields):
+            hint = "indent it below the id of its segment"
+            self._problems.add(mark, path, f'"{name}" in place of a segment', "an id", hint)
+            return None
         if not isinstance(node, Table):
-            self._problems.add(node.mark, path, shown(node), "a segment with when: …")
+            hint = "indent what belongs to it more than its id" if shown(node) == "nothing" else ""
+            self._problems.add(node.mark, path, shown(node), "a segment with when: …", hint)
             return None
         fields = Fields(node, path, self._problems)
-        fields.allow(FIELDS, "a segment")
+        form = next((key for key in node.fields if key in FORMS), "")
+        fields.allow(FIELDS, "a segment", {form: f"write when: {{{form}: …}}"})
         if "when" not in fields:
-            self._problems.add(mark, path, "a segment without when", "when: and a condition")
+            if not fields.strange:
+                self._problems.add(mark, path, "a segment without when", "when: and a condition")
             return None
         when = self._phrases.condition(node.fields["when"], fields.below("when"))
         stay_ms = fields.duration("stay_at_least")

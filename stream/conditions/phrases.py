@@ -1,8 +1,9 @@
 """How each form of condition is read."""
 
+import re
 from collections.abc import Callable
 
-from stream.conditions import standing
+from stream.conditions import hints, standing, words
 from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
 from stream.conditions.contradictions import contradictions
@@ -10,7 +11,7 @@ from stream.conditions.details import TESTS, Details
 from stream.conditions.document import Listing, Node, Scalar, Table, shown
 from stream.conditions.fields import BOUNDS, Fields
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
-from stream.conditions.problems import Mark, Problems, did_you_mean, listed
+from stream.conditions.problems import Mark, Problems, listed
 from stream.conditions.selection import (
     ANY_EVENT,
     ORDER_COMPLETED,
@@ -23,7 +24,7 @@ from stream.conditions.values import (
 )
 
 MAX_STEPS = 8
-
+_CLUSTER = re.compile("cluster-[0-9]{1,9}")
 
 PERCENTILES = ("percentile_at_least", "percentile_at_most")
 
@@ -86,8 +87,7 @@ class Phrases(Details):
             return None
         if form != "measure":
             hint = "use did: with at_most:" if form == "did_not" else ""
-            hints = dict.fromkeys(BOUNDS, hint)
-            fields.allow(FORMS[form], f'a condition on "{form}"', hints)
+            fields.allow(FORMS[form], f'a condition on "{form}"', dict.fromkeys(BOUNDS, hint))
         return self._readers[form](fields)
 
     def _form(self, fields: Fields, expected: str) -> str | None:
@@ -103,14 +103,13 @@ class Phrases(Details):
                 fields.path,
                 f"{listed(found).replace(' or ', ' and ')} in one condition",
                 "one of them",
-                f"put them under all: [{{{found[0]}: …}}, {{{found[1]}: …}}]",
+                _apart(fields, found),
             )
         else:
-            hints = [hint for key in keys if (hint := did_you_mean(key, FORMS))]
+            proposed = [hint for key in keys if (hint := _for_subject(fields, key))]
             what = f"no subject (only {', '.join(keys)})" if keys else "an empty mapping"
-            self.problems.add(
-                fields.table.mark, fields.path, what, expected, hints[0] if hints else ""
-            )
+            hint = next(iter(proposed), "")
+            self.problems.add(fields.table.mark, fields.path, what, expected, hint)
         return None
 
     def _several(self, fields: Fields, form: str) -> Condition | None:
@@ -184,7 +183,7 @@ class Phrases(Details):
         if measure is None:
             return None
         if measure not in known:
-            hint = did_you_mean(measure, known)
+            hint = hints.for_field(measure, known)
             fields.wrong("measure", f'measure "{measure}"', f"one of {listed(known)}", hint)
             return None
         if measure in standing.AGES:
@@ -207,8 +206,9 @@ class Phrases(Details):
             return None
         ends = {name: fields.number(name, "a percentile from 0 to 100") for name in given}
         for name, end in ends.items():
-            if end is not None and not 0 <= end <= 100:
-                fields.wrong(name, f"{float(end):g}", "a percentile from 0 to 100")
+            if end is not None and (not 0 <= end <= 100 or 0 < end < 1):
+                hint = f"write {float(100 * end):g}" if 0 < end < 1 else ""
+                fields.wrong(name, f"{float(end):g}", "a percentile from 0 to 100", hint)
                 return None
         if None in ends.values():
             return None
@@ -250,13 +250,21 @@ class Phrases(Details):
     def _step(self, node: Node, path: str) -> Selection | None:
         if not isinstance(node, Table) or "did" not in node.fields:
             found = "a step without did" if isinstance(node, Table) else shown(node)
-            self.problems.add(node.mark, path, found, "a step: {did: Event}")
+            text = isinstance(node, Scalar) and isinstance(node.value, str)
+            hint = f"write {{did: {node.raw}}}" if isinstance(node, Scalar) and text else ""
+            self.problems.add(node.mark, path, found, "a step: {did: Event}", hint)
             return None
         fields = Fields(node, path, self.problems)
-        fields.allow(("did", "where"), "a step of a sequence")
+        special = dict.fromkeys(BOUNDS, "a step is one event: name it as often as it is wanted")
+        special["within"] = "write within: once, beside sequence:"
+        fields.allow(("did", "where"), "a step of a sequence", special)
         return self.selection(fields, "did")
 
     def _affinity(self, fields: Fields) -> Condition | None:
+        if isinstance(fields.table.fields["affinity"], Listing):
+            hint = "write any: [{affinity: …}, {affinity: …}]"
+            fields.wrong("affinity", "a list", "a category", hint)
+            return None
         category = fields.text("affinity", "a category")
         bounds = self.required_bounds(fields)
         if bounds is not None and not _within_range(bounds, 0, 1):
@@ -265,18 +273,49 @@ class Phrases(Details):
         return standing.Affinity(category, bounds) if category and bounds else None
 
     def _cluster(self, fields: Fields) -> Condition | None:
+        expected = "the id of a discovered segment, such as cluster-3, or a list of ids"
         if isinstance(fields.table.fields["cluster"], Listing):
-            values = self.values(fields, "cluster")
-            return standing.Cluster(tuple(_cluster_id(v) for v in values)) if values else None
-        name = fields.text("cluster", "the id of a discovered segment, or a list of ids")
-        return standing.Cluster((_cluster_id(name),)) if name else None
+            given: tuple[object, ...] = self.values(fields, "cluster") or ()
+        else:
+            name = fields.text("cluster", expected)
+            given = (name,) if name else ()
+        names = tuple(_cluster_id(value) for value in given)
+        for value, name in zip(given, names, strict=True):
+            if not _CLUSTER.fullmatch(name):
+                hint = "agos segments lists them; names of clusters change"
+                fields.wrong("cluster", f'"{value}"', expected, hint)
+                return None
+        return standing.Cluster(names) if names else None
 
     def _member(self, fields: Fields) -> Condition | None:
+        if isinstance(fields.table.fields["in"], Listing):
+            hint = "write any: [{in: …}, {in: …}]"
+            fields.wrong("in", "a list", "the id of a segment", hint)
+            return None
         name = fields.text("in", "the id of a segment")
         if name is None:
             return None
         self.uses.append((name, fields.table.fields["in"].mark, fields.below("in")))
         return Member(name)
+
+
+def _for_subject(fields: Fields, key: str) -> str:
+    """What to write in place of a key where the form of a condition must stand."""
+    if any(key in allowed for allowed in FORMS.values()):
+        # Right, and what it is to go with is missing.
+        return ""
+    node = fields.table.fields[key]
+    if isinstance(node, Table) and node.fields and set(node.fields) <= {*TESTS}:
+        return f"write {{trait: {key}, {next(iter(node.fields))}: …}}"
+    return hints.for_form(key) or hints.for_field(key, FORMS)
+
+
+def _apart(fields: Fields, found: list[str]) -> str:
+    """How to take two forms in one condition apart."""
+    age = fields.table.fields[found[1]]
+    if found[1] in ("first", "last") and isinstance(age, Scalar) and words.parse_duration(age.raw):
+        return f"write within: {age.raw}"
+    return f"put them under all: [{{{found[0]}: …}}, {{{found[1]}: …}}]"
 
 
 def _cluster_id(value: object) -> str:

@@ -127,7 +127,7 @@ class Dense:
             {"trait": "age", "at_least": 30},
             {"trait": "country", "is_not": "PH"},
             {"affinity": "shoes", "at_least": 0.4},
-            {"cluster": ["c1", "c2"]},
+            {"cluster": ["cluster-1", "cluster-2"]},
         ]
         return self.random.choice(facts)
 
@@ -137,7 +137,10 @@ class Dense:
             profiles: list[Spec] = [{"age": 20}, {"age": 40, "country": "PH"}, {"age": None}]
             return Record(seen, seen, traits=self.random.choice(profiles))
         if self._chance(0.1):
-            weight, cluster = self.random.choice([0.1, 0.4]), self.random.choice(["c1", "c3"])
+            weight, cluster = (
+                self.random.choice([0.1, 0.4]),
+                self.random.choice(["cluster-1", "cluster-3"]),
+            )
             return Record(seen, seen, affinities={"shoes": weight}, cluster=cluster)
         at = seen
         if self._chance(0.35):

@@ -93,7 +93,7 @@ def leaves(unit: str) -> st.SearchStrategy[dict[str, Any]]:
     affinity = st.sampled_from([{"at_least": 0.4}, {"less_than": 0.25}]).map(
         lambda b: {"affinity": "shoes", **b}
     )
-    cluster = st.sampled_from([{"cluster": "c1"}, {"cluster": ["c2", "c3"]}])
+    cluster = st.sampled_from([{"cluster": "cluster-1"}, {"cluster": ["cluster-2", "cluster-3"]}])
     return st.one_of(
         did,
         did,
@@ -184,7 +184,7 @@ def records(draw: st.DrawFn, grid: int) -> Record:
         return Record(seen, seen, traits=draw(profiles()))
     if kind == "facts":
         weight = draw(st.sampled_from([0.1, 0.25, 0.4, 0.9]))
-        cluster = draw(st.sampled_from(["c1", "c2", "c4"]))
+        cluster = draw(st.sampled_from(["cluster-1", "cluster-2", "cluster-4"]))
         return Record(seen, seen, affinities={"shoes": weight}, cluster=cluster)
     ahead_ms = min(2 * grid, 300_000 // grid * grid)
     late = draw(st.one_of(st.just(0), st.just(0), st.integers(0, 40)))

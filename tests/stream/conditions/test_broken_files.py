@@ -240,6 +240,98 @@ BROKEN = {
         "not readable as YAML",
         'put text that holds ": " in quotes',
     ),
+    # What people write who know other languages.
+    "or in place of any": (WHEN + "▸{or: [{did: A}, {did: B}]}", "only or", 'mean "any"?'),
+    "percentile as a form": (
+        WHEN + "▸{percentile: spend, at_least: 90}",
+        "only percentile, at_least",
+        'mean "measure"?',
+    ),
+    "top": (WHEN + "{measure: spend, ▸top: 10%}", 'unknown field "top"', '"percentile_at_least"?'),
+    "percentile as a share": (
+        WHEN + "{measure: spend, percentile_at_least: ▸0.9}",
+        "0.9",
+        "write 90",
+    ),
+    "recency": (WHEN + "{measure: ▸recency, older_than: 3d}", "recency", 'mean "last_seen"?'),
+    "age of last_seen": (
+        WHEN + "{measure: last_seen, ▸at_least: 60d}",
+        '"at_least"',
+        'mean "older_than"?',
+    ),
+    "within of the last": (
+        WHEN + "{last: A, ▸within: 30d}",
+        'unknown field "within"',
+        'mean "younger_than"?',
+    ),
+    "age of did": (
+        WHEN + "{did: A, ▸older_than: 3d}",
+        '"older_than"',
+        "write {last: …, older_than: …}",
+    ),
+    "last of did": (WHEN + "{did: A, ▸last: 7d}", "did and last", "write within: 7d"),
+    "property without where": (
+        WHEN + "{did: A, ▸category: shoes}",
+        '"category"',
+        "under where: {category: …}",
+    ),
+    "comparison as text": (
+        WHEN + "{did: A, where: {price: ▸'>=50'}}",
+        'text ">=50"',
+        "write {at_least: 50}",
+    ),
+    "comparison as YAML": (
+        WHEN + "{did: A, where: {price: ▸>50}}",
+        "not readable as YAML",
+        "write {more_than: 50}",
+    ),
+    "trait as a key": (
+        WHEN + "▸{age: {at_least: 18}}",
+        "only age",
+        "write {trait: age, at_least: …}",
+    ),
+    "symbol": (WHEN + "{trait: age, ▸'>=': 18}", 'unknown field ">="', 'did you mean "at_least"?'),
+    "is with a list": (WHEN + "{trait: country, is: ▸[NO, PH]}", "a list", "write in: […]"),
+    "in with a list": (WHEN + "{in: ▸[a, b]}", "a list", "write any: [{in: …}, {in: …}]"),
+    "number and unit": (WHEN + "{did: A, at_least: ▸3 times}", '"3 times"', "write 3"),
+    "duration of two parts": (WHEN + "{did: A, within: ▸1d 12h}", '"1d 12h"', "mean 36h?"),
+    "duration with a fraction": (WHEN + "{did: A, within: ▸1.5 days}", '"1.5 days"', "mean 36h?"),
+    "no blank": (
+        WHEN + "▸{did:Product Viewed}",
+        "did:Product Viewed",
+        "blank after the colon: did: Product",
+    ),
+    "other capitals": (
+        WHEN + "{did: ▸order completed}",
+        'event "order completed"',
+        '"Order Completed", as',
+    ),
+    "name of a cluster": (WHEN + "{cluster: ▸big spenders}", "big spenders", "such as cluster-3"),
+    "step in words": (
+        WHEN + "{sequence: [▸Product Viewed, {did: B}]}",
+        '"Product Viewed"',
+        "write {did: Product",
+    ),
+    "window of a step": (
+        WHEN + "{sequence: [{did: A}, {did: B, ▸within: 1h}]}",
+        '"within"',
+        "beside sequence:",
+    ),
+    "stay inside when": (
+        WHEN + "{did: A, ▸stay_at_least: 1d}",
+        '"stay_at_least"',
+        'beside "when:"',
+    ),
+    "condition without when": (
+        "version: 1\nsegments:\n  a: {▸did: A}",
+        'unknown field "did"',
+        "write when: {did: …}",
+    ),
+    "segments as a list": (
+        "version: 1\nsegments:\n  ▸- id: a\n    when: {did: A}",
+        "a list",
+        "write id: {when: …}",
+    ),
     "alias": (
         "version: 1\nsegments:\n  a: {when: ▸&x {did: A}}\n  b: {when: *x}",
         "an anchor (&name) used again",
@@ -259,6 +351,16 @@ def test_message_says_where_what_and_what_instead(marked: str, found: str, help_
     assert message.startswith(f"segments.yaml:{line}:{column}: ")
     assert found in message
     assert help_text in message.replace(found, "", 1)
+
+
+def test_a_segment_without_indentation_is_told_to_be_indented() -> None:
+    with pytest.raises(DefinitionError) as caught:
+        parse("version: 1\nsegments:\n  a:\n  when: {did: A}", "f")
+    found = [(p.mark.line, p.path, p.suggestion) for p in caught.value.problems]
+    assert found == [
+        (3, "segments.a", "indent what belongs to it more than its id"),
+        (4, "segments.when", "indent it below the id of its segment"),
+    ]
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
