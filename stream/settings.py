@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     )
     dashboard_read_only: bool = Field(True, description="nothing can be changed or sent back")
     metrics: str = Field("", description="host:port of the metrics and health; none without")
+    traces: str = Field("", description="OTLP/HTTP URL that traces are sent to; none without")
+    traces_share: float = Field(0.01, gt=0, le=1, description="share of events that are traced")
     alert_webhook: SecretStr = Field(SecretStr(""), description="URL that alerts are sent to")
     thresholds: str = Field("", description="figure=watch:act,… instead of the defaults")
     write_keys: SecretStr = Field(SecretStr(""), description="comma-separated")
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
     )
     memory_mb: int = Field(2_048, ge=200, description="exit (to be restarted) above this RSS")
     log: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
 
     @field_validator("rates", mode="before")
     @classmethod

@@ -25,7 +25,8 @@ from stream.collect.refusal import Refusal, invalid, later
 from stream.collect.service import service_routes
 from stream.collect.tracking import Tracking, kind_of
 from stream.errors import AgosError, StoreError
-from stream.metrics.collecting import CollectorHealth, health_routes, metrics_served
+from stream.logs import set_up
+from stream.metrics.collecting import CollectorHealth, health_routes, metrics_served, traced
 from stream.serving import serve_until_signal
 from stream.settings import Settings, host_and_port
 from stream.store.forget import ForgottenCustomers
@@ -123,14 +124,10 @@ def serve(settings: Settings) -> int:
     AgosError
         If a setting is wrong, or Kafka or its topics are not as they must be.
     """
-    logging.basicConfig(
-        level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     # What Kafka's clients have to say comes back as errors, and is told in our own words.
-    for name, level in {"kafka": "CRITICAL", "aiokafka": "CRITICAL", "uvicorn": "WARNING"}.items():
-        logging.getLogger(name).setLevel(level)
+    set_up(settings, {"kafka": "CRITICAL", "aiokafka": "CRITICAL", "uvicorn": "WARNING"})
     host, port = host_and_port("AGOS_COLLECTOR", settings.collector)
-    app = collector(settings)
+    app = collector(settings, traced(started, settings))
     admin.check(settings)
     log.info("listening on http://%s:%d", host, port)
     with metrics_served(settings, app.tracking, app.health):

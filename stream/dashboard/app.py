@@ -15,6 +15,7 @@ from stream.dashboard.exposition import SystemMetrics, exposition_routes
 from stream.dashboard.guard import Guard
 from stream.dashboard.live import Live
 from stream.dashboard.pages import add_pages
+from stream.logs import set_up
 from stream.metrics.endpoint import Endpoint, registry
 from stream.serving import serve_until_signal
 from stream.settings import Settings, host_and_port
@@ -70,11 +71,8 @@ def serve(settings: Settings) -> int:
     AgosError
         If a setting is wrong.
     """
-    logging.basicConfig(
-        level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for name in ("kafka", "uvicorn", "nicegui", "socketio", "engineio", "httpx", "watchfiles"):
-        logging.getLogger(name).setLevel("ERROR" if name != "kafka" else "CRITICAL")
+    noisy = ("uvicorn", "nicegui", "socketio", "engineio", "httpx", "watchfiles")
+    set_up(settings, {"kafka": "CRITICAL", **dict.fromkeys(noisy, "ERROR")})
     host, port = host_and_port("AGOS_DASHBOARD", settings.dashboard)
     live = Live(settings)
     app = dashboard(settings, live, host)

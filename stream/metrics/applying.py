@@ -1,15 +1,19 @@
 """How long a worker's writes took, and how old the events were that they applied.
 
-It stands between the pipeline and the store only where somebody asks for metrics.
+It stands between the pipeline and the store only where somebody asks for metrics or traces.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from stream.metrics.histogram import Histogram
 from stream.settings import Settings
 from stream.store.store import Applied, Store
 from stream.store.write import Group, Write
+
+#: Told what was written, which of it was applied, when that was known by the wall clock, and how
+#: long it took.
+Observer = Callable[[Sequence[Write], Sequence[Applied], int, float], None]
 
 _LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 600)
 _WRITE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
@@ -25,10 +29,11 @@ class Meters:
         self.write = Histogram(_WRITE_SECONDS)
 
     def note(
-        self, writes: Sequence[Write], done: Sequence[Applied], now_ms: int, took_seconds: float
+        self, writes: Sequence[Write], done: Sequence[Applied], at_ns: int, took_seconds: float
     ) -> None:
         """Take in one call: when it was answered by the wall clock, and how long it took."""
         self.write.add([took_seconds])
+        now_ms = at_ns // 1_000_000
         for write, applied in zip(writes, done, strict=True):
             if applied.ok:
                 newest = [at_ms for group in write.groups for at_ms in newest_ms(group)]
@@ -36,18 +41,19 @@ class Meters:
                 self.latency.add([max(age, 0) / 1000 for age in ages if age <= HISTORY_MS])
 
 
-class MeasuredStore(Store):
-    """The same store, on the same connections."""
+class WatchedStore(Store):
+    """The same store, on the same connections; observers are told what each call brought."""
 
-    def __init__(self, settings: Settings, store: Store, meters: Meters) -> None:
+    def __init__(self, settings: Settings, store: Store, observers: Sequence[Observer]) -> None:
         super().__init__(settings, store.redis)
-        self._meters = meters
+        self._observers = observers
 
     async def apply(self, writes: Sequence[Write]) -> list[Applied]:
         began = time.monotonic()
         done = await super().apply(writes)
         took_seconds = time.monotonic() - began
-        self._meters.note(writes, done, time.time_ns() // 1_000_000, took_seconds)
+        for observe in self._observers:
+            observe(writes, done, time.time_ns(), took_seconds)
         return done
 
 

@@ -24,6 +24,8 @@ from stream.store.collectors import CollectorReport, CollectorReports
 
 log = logging.getLogger(__name__)
 
+#: Makes a producer.
+Connect = Callable[[Settings], Awaitable[Any]]
 #: Asks Kafka anything; whether it has answered.
 Ask = Callable[[], Awaitable[bool]]
 
@@ -208,17 +210,41 @@ def metrics_served(
     if not settings.metrics:
         yield
         return
-    try:
-        serving = import_module("stream.metrics.collector")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "prometheus_client":
-            raise
-        raise ConfigurationError(
-            "AGOS_METRICS needs prometheus-client, which is not installed: "
-            "pip install 'agos[dashboard]'"
-        ) from None
+    serving = optional("stream.metrics.collector", "AGOS_METRICS", "dashboard")
     with serving.serve_collector(settings, tracking, health):
         yield
+
+
+def traced(connect: Connect, settings: Settings) -> Connect:
+    """A producer of `connect` that begins traces, where `AGOS_TRACES` is set.
+
+    Raises
+    ------
+    ConfigurationError
+        If OpenTelemetry is missing.
+    """
+    if not settings.traces:
+        return connect
+    chosen: Connect = optional("stream.tracing", "AGOS_TRACES", "tracing").traced(connect)
+    return chosen
+
+
+def optional(module: str, variable: str, extra: str) -> Any:
+    """A module that a setting asks for and that needs an extra.
+
+    Raises
+    ------
+    ConfigurationError
+        If the extra is missing.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("opentelemetry", "prometheus_client"):
+            raise
+        raise ConfigurationError(
+            f"{variable} needs {error.name}, which is not installed: pip install 'agos[{extra}]'"
+        ) from None
 
 
 def _answer(problem: str) -> Response:

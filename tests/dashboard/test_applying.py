@@ -62,7 +62,7 @@ def test_latency_is_of_what_was_applied_and_is_no_history():
     meters = Meters()
     applied = Write(0, groups=[group(_FIELDS, [NOW_MS - 15, NOW_MS - 700, NOW_MS - 600_001])])
     refused = Write(1, groups=[group(_ALL, [NOW_MS - 15])])
-    meters.note([applied, refused], [DONE, Applied(False, "x", "other")], NOW_MS, 0.003)
+    meters.note([applied, refused], [DONE, Applied(False, "x", "other")], NOW_MS * 1_000_000, 0.003)
     # 0.015 s and 0.7 s.
     found = dict(meters.latency.cumulative())
     assert (found["0.01"], found["0.02"], found["0.5"], found["1"], found["+Inf"]) == (
@@ -80,7 +80,7 @@ def test_latency_is_of_what_was_applied_and_is_no_history():
 def test_an_event_of_the_future_took_no_time():
     meters = Meters()
     write = Write(0, groups=[group(_FIELDS, [NOW_MS + 40])])
-    meters.note([write], [DONE], NOW_MS, 0.001)
+    meters.note([write], [DONE], NOW_MS * 1_000_000, 0.001)
     assert meters.latency.cumulative()[0] == ("0.005", 1)
 
 
