@@ -18,6 +18,8 @@ from websockets.sync.client import ClientConnection, connect
 from stream.local import Process, ProcessError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: Pixels below the last thing on a picture.
+_EDGE = 16
 _LARGEST_MESSAGE = 64 * 2**20
 _START_SECONDS = 60.0
 #: Nobody waits so long but where something is wrong: a busy machine is no fault of the page.
@@ -163,9 +165,17 @@ class Tab:
                 windowsVirtualKeyCode=code, **given,
             )  # fmt: skip
 
-    def picture(self, path: Path, whole: bool = False) -> None:
-        """Write what is seen as PNG; `whole`: with what one would have to scroll to."""
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def picture(self, path: Path, down_to: str = "", scale: float = 1.0) -> None:
+        """Write what is seen as PNG; `down_to`: and what one would have to scroll to, as far as
+        the end of that element."""
+        clip = {}
+        if down_to:
+            end = self.run(f"document.querySelector({json.dumps(down_to)})"
+                           ".getBoundingClientRect().bottom + window.scrollY")  # fmt: skip
+            width = self.run("document.documentElement.clientWidth")
+            size = {"x": 0, "y": 0, "width": width, "height": end + _EDGE, "scale": scale}
+            clip = {"clip": size, "captureBeyondViewport": True}
+        answer = self.call("Page.captureScreenshot", format="png", **clip)
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def call(self, method: str, **parameters: Any) -> Mapping[str, Any]:

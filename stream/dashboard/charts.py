@@ -40,16 +40,26 @@ def over_time(unit: str) -> dict[str, Any]:
 
 
 def palette(segments: Iterable[Segment]) -> dict[str, str]:
-    """A color for each. A cluster keeps its own wherever and whenever it is drawn."""
+    """A color for each, no two alike as far as there are enough.
+
+    A cluster has the same one wherever and whenever it is drawn, unless one with a lower number
+    has that color already.
+    """
     own = COLORS[:-1]
-    defined = sorted(s.id for s in segments if not s.discovered)
-    colors = {name: own[place % len(own)] for place, name in enumerate(defined)}
-    for segment in segments:
-        if segment.discovered:
-            number = segment.id.rpartition("-")[2]
-            place = int(number) if number.isdecimal() else zlib.crc32(segment.id.encode())
-            colors[segment.id] = own[place % len(own)]
-    return colors
+    chosen: dict[str, int] = {}
+    known = {segment.id: segment.discovered for segment in segments}
+    for place, name in enumerate(sorted(name for name, found in known.items() if not found)):
+        chosen[name] = place % len(own)
+    for number, name in sorted((_number(name), name) for name, found in known.items() if found):
+        free = (place % len(own) for place in range(number, number + len(own)))
+        taken = set(chosen.values())
+        chosen[name] = next((p for p in free if p not in taken), number % len(own))
+    return {name: own[place] for name, place in chosen.items()}
+
+
+def _number(cluster: str) -> int:
+    number = cluster.rpartition("-")[2]
+    return int(number) if number.isdecimal() else zlib.crc32(cluster.encode())
 
 
 def largest(segments: Sequence[Segment]) -> list[Segment]:

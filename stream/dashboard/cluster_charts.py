@@ -4,7 +4,7 @@ values only."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream.dashboard.charts import COLORS, FONT, GRID_LINES, over_time, palette, unique_names
+from stream.dashboard.charts import COLORS, FONT, GRID_LINES, over_time, unique_names
 from stream.scatter import Scatter
 from stream.store.lookup import Centroids
 from stream.store.records import Segment
@@ -46,15 +46,16 @@ def centroids(model: Centroids, known: Mapping[str, Segment]) -> dict[str, Any]:
     }
 
 
-def scattered(found: Scatter, known: Mapping[str, Segment]) -> dict[str, Any]:
+def scattered(
+    found: Scatter, known: Mapping[str, Segment], colors: Mapping[str, str]
+) -> dict[str, Any]:
     """Customers as dots, and each cluster's centroid with its name."""
     ids = sorted({*found.customers, *found.centroids}, key=lambda name: (len(name), name))
     segments = [known.get(name, Segment(name, name, kind="discovered")) for name in ids]
-    colors = palette(segments)
     dots = [
         {
             "type": "scatter", "name": name, "symbolSize": 5, "silent": True,
-            "itemStyle": {"color": colors[segment.id], "opacity": 0.55},
+            "itemStyle": {"color": colors.get(segment.id, COLORS[-1]), "opacity": 0.55},
             "data": list(found.customers.get(segment.id, ())),
         }
         for name, segment in zip(unique_names(segments), segments, strict=True)
@@ -62,7 +63,7 @@ def scattered(found: Scatter, known: Mapping[str, Segment]) -> dict[str, Any]:
     centres = [
         {
             "name": name, "value": list(found.centroids[segment.id]),
-            "itemStyle": {"color": colors[segment.id]},
+            "itemStyle": {"color": colors.get(segment.id, COLORS[-1])},
         }
         for name, segment in zip(unique_names(segments), segments, strict=True)
         if segment.id in found.centroids
@@ -114,6 +115,7 @@ def timeline(rows: Mapping[str, Sequence[tuple[int, str]]]) -> dict[str, Any]:
         **base,
         "grid": {**base["grid"], "top": 12},
         "tooltip": {"trigger": "item", "confine": True, "formatter": "{b}"},
+        "xAxis": {**base["xAxis"], "boundaryGap": ["3%", "3%"]},
         "yAxis": {
             "type": "category", "data": kinds, "inverse": True, "splitLine": {"show": True,
             **GRID_LINES}, "axisLabel": {"fontFamily": FONT, "fontSize": 12},

@@ -10,6 +10,7 @@ from models.snapshot import Segment as Found
 from models.snapshot import Snapshot
 from stream import features
 from stream.customer import LAYOUT, ROW, Extra, stored_forms
+from stream.dashboard.charts import palette
 from stream.dashboard.cluster_charts import scattered, timeline
 from stream.dashboard.pages.timeline import on_timeline, rows, told
 from stream.dashboard.sampled import renewed
@@ -166,15 +167,30 @@ def test_the_timeline_has_a_line_for_each_kind_and_for_drift():
     assert options["series"][-1]["data"][0]["value"] == [NOW_MS - 1, "drift"]
 
 
+def cluster(number: int) -> Segment:
+    return Segment(f"cluster-{number}", f"n{number}", kind="discovered")
+
+
 def test_a_cluster_has_its_color_wherever_it_is_drawn():
-    both = Scatter({"cluster-3": [(0, 0)]}, {"cluster-3": (1, 1), "cluster-7": (2, 2)}, ("", ""), 1)
-    alone = Scatter({"cluster-7": [(0, 0)]}, {"cluster-7": (2, 2)}, ("", ""), 1)
-    seven = Segment("cluster-7", "seven", kind="discovered")
-    colors = [scattered(one, {"cluster-7": seven})["series"] for one in (both, alone)]
-    assert colors[0][1]["itemStyle"]["color"] == colors[1][0]["itemStyle"]["color"]
-    assert colors[0][0]["itemStyle"]["color"] != colors[0][1]["itemStyle"]["color"]
-    named = [point["name"] for point in colors[0][-1]["data"]]
-    assert named == ["cluster-3", "seven"]
+    alone, both = palette([cluster(7)]), palette([cluster(7), cluster(3)])
+    assert alone["cluster-7"] == both["cluster-7"] != both["cluster-3"]
+    # 19 would have the color of 7 where there are 12: it has the next.
+    crowd = palette([cluster(19), cluster(7), Segment("loyal", "Loyal", kind="value")])
+    assert crowd["cluster-7"] == alone["cluster-7"]
+    assert len(set(crowd.values())) == 3
+    # More than there are colors.
+    assert len(palette([cluster(n) for n in range(40)])) == 40
+
+
+def test_a_scatter_has_dots_and_named_centroids():
+    found = Scatter(
+        {"cluster-3": [(0, 0)]}, {"cluster-3": (1, 1), "cluster-7": (2, 2)}, ("", ""), 1
+    )
+    colors = palette([cluster(3), cluster(7)])
+    series = scattered(found, {"cluster-7": cluster(7)}, colors)["series"]
+    assert [s["data"] for s in series[:-1]] == [[(0, 0)], []]
+    assert [s["itemStyle"]["color"] for s in series[:-1]] == [*colors.values()]
+    assert [point["name"] for point in series[-1]["data"]] == ["cluster-3", "n7"]
 
 
 def test_axes_are_told_by_what_they_go_with():

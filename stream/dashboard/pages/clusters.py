@@ -74,6 +74,7 @@ def clusters_page(live: Live) -> None:
             if looks[0] % _EVERY_LOOKS != 1:
                 return
             found = {s.id: s for s in live.moment.segments if s.discovered} if live.moment else {}
+            colors = charts.palette(found.values())
             try:
                 learned = await live.learned.read()
                 scatter = await live.scatter.read(list(found.values()))
@@ -81,12 +82,16 @@ def clusters_page(live: Live) -> None:
                 # The frame says that Redis is away.
                 return
             if scatter is not None:
-                dots.show(cluster_charts.scattered(scatter, found))
+                dots.show(cluster_charts.scattered(scatter, found, colors))
             times.show(cluster_charts.timeline(on_timeline(live.structure.turns, learned.alerts)))
             turns.show(rows(live.structure.turns))
             facts.show(_facts(learned))
             listing.show(
-                [_cluster(s, found, learned) for s in found.values() if s.size or not s.retired]
+                [
+                    _cluster(s, found, learned, colors[s.id])
+                    for s in found.values()
+                    if s.size or not s.retired
+                ]
             )
             league.show(_standings(learned.league))
             drift.show([_drift(alert) for alert in learned.alerts])
@@ -112,7 +117,7 @@ def _facts(learned: Learned) -> list[tuple[str, str]]:
     return facts
 
 
-def _cluster(segment: Segment, known: Mapping[str, Segment], learned: Learned) -> Row:
+def _cluster(segment: Segment, known: Mapping[str, Segment], learned: Learned, color: str) -> Row:
     effects = [e for e in segment.explanation if isinstance(e, list | tuple)][:_STRONGEST]
     parents = [known[p].name if p in known else p for p in learned.parents.get(segment.id, ())]
     return {
@@ -121,7 +126,7 @@ def _cluster(segment: Segment, known: Mapping[str, Segment], learned: Learned) -
         "cells": [
             {
                 "text": segment.name,
-                "color": charts.palette([segment])[segment.id],
+                "color": color,
                 "href": "/segment?" + urlencode({"id": segment.id}),
                 "note": "ending" if segment.retired else segment.description,
             },

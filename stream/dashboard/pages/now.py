@@ -31,7 +31,7 @@ def now_page(live: Live) -> None:
                 rates = Chart("Events and changes per second over the last hour")
                 lags = Chart("Events that wait over the last hour")
                 times = Chart("Latency over the last hour")
-            with section("Workers"):
+            with section("Workers", id="workers"):
                 workers = Listing(
                     "Workers",
                     [
