@@ -36,8 +36,10 @@ _PAGE = 200
 _CHUNK = 100
 #: Customers that are gone through in one round; the others come in the next.
 _MOST_LACKING = 400_000
-#: At a stretch no more than this; then events have their turn for as long.
+#: At a stretch no more than this; then events have their turn.
 _WORK_SECONDS = 0.005
+#: Of this process' time, at most: while no event comes, and while some do but none wait.
+_QUIET_SHARE, _LIVE_SHARE = 0.9, 0.5
 #: While events wait, a pause takes so long.
 _BUSY_SECONDS = 0.25
 _PUBLISH_SECONDS = 1.0
@@ -84,6 +86,7 @@ class Backfilling:
         self._done: set[tuple[Segmenter, Definitions]] = set()
         self._described = ""
         self._since = self._published = 0.0
+        self._events = 0
 
     async def learn(self) -> None:
         """Before any event is applied: learn what memories of earlier definitions hold."""
@@ -111,6 +114,7 @@ class Backfilling:
                 continue
             parts.append(self._part(ours[partition], definitions, known))
         await self._publish(definitions, parts)
+        self._since, self._events = time.thread_time(), self._pipeline.meter.events
         filled = 0
         try:
             if parts:
@@ -252,12 +256,16 @@ class Backfilling:
         """Let events have their turn; _Over if all that is under way is for nothing."""
         if not any(part.stays() for part in parts):
             raise _Over
-        worked = time.monotonic() - self._since
+        # What this thread has worked, not what it waited for Redis, Kafka or a core.
+        worked, events = time.thread_time() - self._since, self._pipeline.meter.events
         if self._busy():
             await asyncio.sleep(_BUSY_SECONDS)
         elif worked >= _WORK_SECONDS:
-            await asyncio.sleep(min(worked, _BUSY_SECONDS))
-        self._since = time.monotonic()
+            share = _QUIET_SHARE if events == self._events else _LIVE_SHARE
+            await asyncio.sleep(min(worked * (1 / share - 1), _BUSY_SECONDS))
+        else:
+            return
+        self._since, self._events = time.thread_time(), events
 
     async def _publish(self, definitions: Definitions, parts: Sequence[Part]) -> None:
         """Say how far it is; the segments' descriptions sum it up over all workers."""
