@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from stream.metrics.histogram import Histogram
+from stream.pipeline import Pipeline
 from stream.settings import Settings
 from stream.store.store import Applied, Store
 from stream.store.write import Group, Write
@@ -44,17 +45,24 @@ class Meters:
 class WatchedStore(Store):
     """The same store, on the same connections; observers are told what each call brought."""
 
-    def __init__(self, settings: Settings, store: Store, observers: Sequence[Observer]) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         super().__init__(settings, store.redis)
-        self._observers = observers
+        self.observers: list[Observer] = []
 
     async def apply(self, writes: Sequence[Write]) -> list[Applied]:
         began = time.monotonic()
         done = await super().apply(writes)
         took_seconds = time.monotonic() - began
-        for observe in self._observers:
+        for observe in self.observers:
             observe(writes, done, time.time_ns(), took_seconds)
         return done
+
+
+def watch_writes(pipeline: Pipeline, settings: Settings, observe: Observer) -> None:
+    """Tell `observe` of every call that writes batches from now on."""
+    if not isinstance(pipeline.store, WatchedStore):
+        pipeline.store = WatchedStore(settings, pipeline.store)
+    pipeline.store.observers.append(observe)
 
 
 def newest_ms(group: Group) -> Iterable[int]:

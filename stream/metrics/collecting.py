@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from importlib import import_module
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -18,7 +17,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from stream.collect.gate import PATIENCE_SECONDS
 from stream.collect.tracking import Tracking
-from stream.errors import ConfigurationError
+from stream.metrics.extras import optional
 from stream.settings import Settings
 from stream.store.collectors import CollectorReport, CollectorReports
 
@@ -225,26 +224,10 @@ def traced(connect: Connect, settings: Settings) -> Connect:
     """
     if not settings.traces:
         return connect
-    chosen: Connect = optional("stream.tracing", "AGOS_TRACES", "tracing").traced(connect)
+    chosen: Connect = optional("stream.tracing.collecting", "AGOS_TRACES", "tracing").traced(
+        connect
+    )
     return chosen
-
-
-def optional(module: str, variable: str, extra: str) -> Any:
-    """A module that a setting asks for and that needs an extra.
-
-    Raises
-    ------
-    ConfigurationError
-        If the extra is missing.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("opentelemetry", "prometheus_client"):
-            raise
-        raise ConfigurationError(
-            f"{variable} needs {error.name}, which is not installed: pip install 'agos[{extra}]'"
-        ) from None
 
 
 def _answer(problem: str) -> Response:

@@ -1,7 +1,7 @@
 """Metrics and health of a worker process, from what its crew has."""
 
 from stream.agents import Crew
-from stream.metrics.applying import Meters, WatchedStore
+from stream.metrics.applying import Meters, watch_writes
 from stream.metrics.endpoint import Endpoint, registry
 from stream.metrics.worker import Vitals, WorkerMetrics
 from stream.settings import Settings
@@ -16,7 +16,7 @@ def serve_worker(settings: Settings, crew: Crew) -> Endpoint:
         If the address is none, or taken.
     """
     meters = Meters()
-    crew.pipeline.store = WatchedStore(settings, crew.store, [meters.note])
+    watch_writes(crew.pipeline, settings, meters.note)
     metrics = WorkerMetrics(lambda: vitals(crew), settings.stall_seconds, meters)
     crew.app.task(metrics.beat)
     return Endpoint(settings.metrics, registry(metrics), metrics.live, metrics.ready)

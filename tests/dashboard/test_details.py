@@ -1,6 +1,7 @@
 """The other pages in a real browser: one customer, one segment, clusters, dead letters, flows."""
 
 import base64
+import dataclasses
 import json
 import time
 import warnings
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from redis import Redis
 
+from models.snapshot import Change, Snapshot
 from scripts.screenshots_parts.chromium import Chromium, Tab
 from stream.local import EmbeddedBroker, EmbeddedRedis
 from tests.dashboard.conftest import PARTITIONS, Receiver
@@ -23,6 +25,7 @@ from tests.dashboard.served import (
     join,
     now_ms,
 )
+from tests.dashboard.test_clusters import CROSS, model, stored
 from tests.dashboard.test_pages import (
     HOSTILE,
     banner_says,
@@ -141,6 +144,44 @@ def test_clusters_tell_what_sets_them_apart(served: Served, shop: Redis, tab: Ta
     for words in ("big spenders", "orders +2.5", "version 4", "2,000 customers"):
         assert words in told
     tab.wait("document.querySelector('.chart svg text')")
+
+
+def publish(redis: Redis, snapshot: Snapshot) -> None:
+    """A model as the trainer publishes it."""
+    redis.hset("agos:model", mapping={
+        "version": snapshot.version, "trained_on": 8, "features": json.dumps(snapshot.features),
+        "names": json.dumps({f"cluster-{s.id}": s.name for s in snapshot.segments}),
+        "centroids": json.dumps({f"cluster-{s.id}": s.centroid for s in snapshot.segments}),
+        "snapshot": snapshot.to_json(),
+    })  # fmt: skip
+    for segment in snapshot.segments:
+        describe(redis, f"cluster-{segment.id}", segment.name, "discovered")
+
+
+def test_customers_and_what_became_of_clusters_are_drawn(served: Served, redis: Redis, tab: Tab):
+    first = dataclasses.replace(model(*CROSS), version=50)
+    publish(redis, first)
+    for number in range(40):
+        redis.set(
+            f"agos:state:c{number}",
+            stored(cluster=number % 4 + 1, first_seen_ms=now_ms(), last_seen_ms=now_ms()),
+        )
+        join(redis, f"cluster-{number % 4 + 1}", f"c{number}")
+    charts = "[...document.querySelectorAll('.chart')]"
+    with everybody(redis):
+        tab.open(f"{served.url}/clusters")
+        worker_seen(tab)
+        written = f"{charts}[0]?.innerHTML.includes('>n4<') && {charts}[0].innerText"
+        assert "more views" in tab.wait(f"({written}) || ''")
+        # A dot of each customer, a centroid of each cluster, and the axes.
+        assert tab.run(f"{charts}[0].querySelectorAll('path').length") > 44
+        publish(redis, dataclasses.replace(
+            first, version=51, changes=(Change("split", 4, (1,)),),
+        ))  # fmt: skip
+        tab.wait("document.querySelector('tbody').innerText.includes('split off')")
+        newest = tab.text("tbody tr").split("\t")
+        assert newest[1:] == ["split off", "n4", "n1", "51", "cluster-4"]
+        tab.wait(f"{charts}[1].innerText.includes('split off')")
 
 
 def test_moves_are_drawn(served: Served, shop: Redis, tab: Tab):

@@ -12,7 +12,9 @@ from stream.metrics.collecting import traced
 from stream.settings import Settings
 from stream.store.store import Applied
 from stream.store.write import Move, Write
-from stream.tracing import HEADER, TracedProducer, Tracing, WorkerTraces
+from stream.tracing.applying import WorkerTraces
+from stream.tracing.collecting import TracedProducer
+from stream.tracing.spans import HEADER, Tracing
 from stream.transport import Batch
 
 DONE = Applied(True, "", "w")
