@@ -23,7 +23,7 @@ from stream.pipeline import Pipeline, Place, recreated
 from stream.progress import Progress, Waiting
 from stream.relay import MOST_AT_ONCE, Relay
 from stream.report import Report
-from stream.review import Review
+from stream.review import Review, Timer
 from stream.sender import Sender
 from stream.settings import Settings
 from stream.store.model import ModelStore
@@ -69,6 +69,7 @@ class Crew:
         self.training = Training(settings, self.model_store, topic_ids.get(MODEL_SAMPLES, ""))
         self.relay = Relay(self.store, self.sender.send, settings.partitions)
         self.review = Review(self.store, self.pipeline)
+        self.timer = Timer(self.store, self.pipeline)
         self.report = Report(self.store, self.pipeline)
         self.definitions = DefinitionsFile(settings.segments) if settings.segments else None
         if self.definitions is not None:
@@ -175,6 +176,8 @@ class Crew:
 
     async def copy_changes(self) -> None:
         """Relay what is new, as long as this worker is the one that does."""
+        if self.training.active:
+            await self.relay.wait()
         # A few at a time would cost as much as many: what is left over waits for the next round.
         while self.training.active and await self.relay.step() == MOST_AT_ONCE:
             pass
@@ -215,10 +218,9 @@ class Crew:
                 self.review.request("definition")
 
     async def evaluate_due(self) -> None:
-        """Customers whose conditions turn by time alone, a few hundred a partition at a time."""
+        """Customers whose conditions turn by time alone."""
         if self.pipeline.defined is not None:
-            for partition in list(self.pipeline.segmenters):
-                await self.pipeline.due(partition)
+            await self.timer.step()
 
     async def share_ranks(self) -> None:
         """Let percentiles be those of all customers, not only of this worker's."""
@@ -370,7 +372,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (1.0, crew.report.send),
         (0.1, crew.review_idle),
         (0.5, crew.refresh_definitions),
-        (0.25, crew.evaluate_due),
+        (0.1, crew.evaluate_due),
         (0.5, crew.backfilling.step),
         (15.0, crew.clear_segments),
         (15.0, crew.share_ranks),

@@ -13,6 +13,8 @@ from stream.topics import SEGMENT_CHANGES, partitions_of
 log = logging.getLogger(__name__)
 #: Records of one step.
 MOST_AT_ONCE = 1_000
+#: So long Redis lets a relay wait for new records.
+_WAIT_MS = 1_000
 # Only from where the copying began: a Redis that was rolled back meanwhile keeps its own place.
 _ADVANCE = """
 if (redis.call('HGET', KEYS[1], 'cursor') or '0-0') == ARGV[1] then
@@ -32,13 +34,21 @@ class Relay:
 
     def __init__(self, store: Store, send: Send, partitions: int) -> None:
         self._store, self._send, self._partitions = store, send, partitions
+        self._after = "0-0"
+
+    async def wait(self) -> None:
+        """Wait until there may be something new, a second at most."""
+        redis, after = self._store.redis, self._after
+        await self._store.wait_out(
+            lambda: redis.xread({keys.CHANGES: after}, count=1, block=_WAIT_MS)
+        )
 
     async def step(self) -> int:
         """Copy what is new, at most a thousand; how many were copied."""
         redis = self._store.redis
         # Asked for each time: a Redis that was rolled back has rolled back the place as well.
         raw = await self._store.wait_out(lambda: redis.hget(keys.RELAY, "cursor"))
-        after = raw.decode() if raw else "0-0"
+        after = self._after = raw.decode() if raw else "0-0"
         entries = await self._store.wait_out(
             lambda: redis.xrange(keys.CHANGES, after, "+", count=MOST_AT_ONCE)
         )
@@ -51,6 +61,7 @@ class Relay:
         await self._send(_messages([fields for _, fields in entries], self._partitions))
         last = entries[-1][0].decode()
         await self._store.wait_out(lambda: redis.eval(_ADVANCE, 1, keys.RELAY, after, last))
+        self._after = last
         return len(entries)
 
 

@@ -1,8 +1,11 @@
-"""Looks again at customers without new events, in the background and at a bounded rate."""
+"""Looks again at customers without new events: at those whose conditions turn by time when it is
+time, and at all in the background and at a bounded rate."""
 
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 from stream.membership import Cause
 from stream.pipeline import Pipeline
@@ -15,6 +18,52 @@ log = logging.getLogger(__name__)
 _CHUNK = 100
 #: A pass begins so long after the last one, so that customers who stay away are seen to.
 _INTERVAL_SECONDS = 60.0
+#: What is due next is asked so often at least.
+_ASK_SECONDS = 1.0
+
+
+class Timer:
+    """Evaluates customers whose conditions turn by time alone, when it is time.
+
+    Only a partition's owner writes its due times: while this worker writes nothing, what Redis
+    said is due next still is, and need not be asked for.
+    """
+
+    def __init__(self, store: Store, pipeline: Pipeline) -> None:
+        self._store, self._pipeline = store, pipeline
+        #: Partition → epoch ms of its next evaluation.
+        self._due: dict[int, int] = {}
+        self._known: object = None
+        self._ask_at = 0.0
+
+    async def step(self) -> int:
+        """Evaluate who is due, a few hundred a partition; how many there were."""
+        segmenters = self._pipeline.segmenters
+        known = (self._pipeline.meter.batches, [(p, s.generation) for p, s in segmenters.items()])
+        if known != self._known or time.monotonic() >= self._ask_at:
+            self._due, self._known = await self._ask(list(segmenters)), known
+            self._ask_at = time.monotonic() + _ASK_SECONDS
+        count = 0
+        for partition, due_ms in self._due.items():
+            segmenter = segmenters.get(partition)
+            if segmenter is not None and due_ms <= self._now_ms(segmenter.newest_ms):
+                count += await self._pipeline.due(partition)
+        return count
+
+    async def _ask(self, partitions: Sequence[int]) -> dict[int, int]:
+        async def ask() -> Any:
+            pipe = self._store.redis.pipeline(transaction=False)
+            for partition in partitions:
+                pipe.zrange(keys.due(partition), 0, 0, withscores=True)
+            return await pipe.execute() if partitions else []
+
+        replies = await self._store.wait_out(ask)
+        pairs = zip(partitions, replies, strict=True)
+        return {partition: int(first[0][1]) for partition, first in pairs if first}
+
+    def _now_ms(self, newest_ms: int) -> int:
+        wall = self._pipeline.settings.clock == "wall"
+        return time.time_ns() // 1_000_000 if wall else newest_ms
 
 
 class Review:

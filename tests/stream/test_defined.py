@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from stream import review
 from stream.conditions import Ranks, parse
 from stream.defined import Defined
 from stream.definitions import DefinitionsFile
@@ -116,6 +117,42 @@ async def test_time_ends_it_at_the_exact_moment_although_it_is_noticed_later(
     assert turns(redis, maria)[1:] == [("hot_cart", "left", "time", 3_000)]
     assert redis.zrange("agos:{0}:due", 0, -1) == [other]
     assert await worker.pipeline.due(0) == 0
+
+
+async def test_the_timer_asks_who_is_due_only_when_somebody_may_be(
+    redis: Redis, log: Log, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review, "_ASK_SECONDS", 3_600.0)
+    timer = review.Timer(worker.store, worker.pipeline)
+    maria, other = names(0, PARTITIONS, 2)
+    log.publish(INTERACTIONS, added(maria, 0))
+    log.publish(INTERACTIONS, added(other, 2_999))
+    await worker.drain()
+    assert await timer.step() == 0
+    asked = redis.info("commandstats")["cmdstat_zrange"]["calls"]
+    assert await timer.step() == 0
+    assert redis.info("commandstats")["cmdstat_zrange"]["calls"] == asked
+    log.publish(INTERACTIONS, added(other, 5_500))
+    await worker.drain()
+    assert await timer.step() == 1
+    assert turns(redis, maria)[1:] == [("hot_cart", "left", "time", 3_000)]
+    assert await timer.step() == 0
+
+
+async def test_the_timer_finds_what_another_worker_wrote_before(
+    redis: Redis, log: Log, config: Settings, worker: Worker
+) -> None:
+    maria = names(0, PARTITIONS, 1)[0]
+    log.publish(INTERACTIONS, added(maria, 0))
+    await worker.drain()
+    async with Worker(log, config) as heir:
+        heir.pipeline.defined = defined()
+        timer = review.Timer(heir.store, heir.pipeline)
+        assert await timer.step() == 0
+        await heir.assign()
+        heir.pipeline.segmenters[0].newest_ms = BEGIN_MS + 3_000
+        assert await timer.step() == 1
+    assert turns(redis, maria)[1:] == [("hot_cart", "left", "time", 3_000)]
 
 
 async def test_what_ended_before_the_next_event_ends_first(

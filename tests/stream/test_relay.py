@@ -1,5 +1,6 @@
 """Change records on their way from the Redis stream to Kafka."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
@@ -94,6 +95,25 @@ async def test_records_are_copied_once_in_order_and_keyed(
         "due_at": 9,
     }
     assert "due_at" not in json.loads(broker_of_lists.got[2].value or b"")
+
+
+async def test_it_waits_in_redis_for_what_is_not_copied_yet(
+    store: Store, redis_url: str, broker_of_lists: Broker
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    add(redis_url, 0, 3)
+    await asyncio.wait_for(relay.wait(), 30)
+    assert await copied(relay) == 3
+    waiting = asyncio.create_task(relay.wait())
+    with Redis.from_url(redis_url) as redis:
+        while redis.info("clients")["blocked_clients"] == 0:
+            assert not waiting.done()
+            await asyncio.sleep(0.01)
+    add(redis_url, 3, 1)
+    await asyncio.wait_for(waiting, 30)
+    assert await copied(relay) == 1
+    # Nothing comes: whoever waits looks again whether it is still to copy.
+    await asyncio.wait_for(relay.wait(), 30)
 
 
 async def test_another_relay_goes_on_where_the_last_one_stopped(
