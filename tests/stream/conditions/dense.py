@@ -46,6 +46,9 @@ class Dense:
             {"category": {"is_not": "hats"}},
             {"price": {"at_least": 10}},
             {"total": {"at_most": 20.5}},
+            {"category": {"not_in": ["hats", "shoes"]}},
+            {"category": {"matches": "^s", "contains": self.random.choice(["shoes", "hats"])}},
+            {"price": {"exists": self._chance(0.5)}},
         ]
         return {"where": self.random.choice(tests)}
 
@@ -126,6 +129,9 @@ class Dense:
         facts: list[Spec] = [
             {"trait": "age", "at_least": 30},
             {"trait": "country", "is_not": "PH"},
+            {"trait": "country", "contains": "P", "exists": True},
+            {"trait": "country", "matches": "[HN]$"},
+            {"trait": "age", "exists": False},
             {"affinity": "shoes", "at_least": 0.4},
             {"cluster": ["cluster-1", "cluster-2"]},
         ]
