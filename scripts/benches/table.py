@@ -31,6 +31,7 @@ def sections(figures: Mapping[str, Any]) -> list[Section]:
         "collect": _collect,
         "definitions": _definitions,
         "idle": _idle,
+        "dashboard": _dashboard,
         "soak": _soak,
     }
     machines: list[Section] = []
@@ -177,6 +178,27 @@ def _idle(part: Mapping[str, Any]) -> Section:
     ]
     title = f"idle: {part['customers']:,} customers, {part['broker']} broker"
     return Section(title, ("", ""), rows)
+
+
+def _dashboard(part: Mapping[str, Any]) -> Section:
+    added = part["redis_added"]
+    rows = [
+        (
+            name,
+            f"{100 * row['dashboard_core']:.1f} %" if name in added else "",
+            f"{100 * row['redis_core']:.2f} %",
+            f"{row['redis_commands_per_second']:.0f}",
+            f"{100 * added[name]:.2f} %" if name in added else "",
+        )
+        for name, row in part["rows"].items()
+    ]
+    title = (
+        f"dashboard: {part['segments']} segments, {part['broker']} broker; a worker's events cost "
+        f"Redis {part['redis_cpu_us_per_event']} µs each, at 20,000/s "
+        f"{100 * part['redis_core_at_20000']:.0f} % of a core"
+    )
+    columns = ("", "dashboard, of a core", "Redis, of a core", "commands/s", "added to that load")
+    return Section(title, columns, rows)
 
 
 def _soak(part: Any) -> Section:

@@ -107,12 +107,21 @@ def wait_until(
         time.sleep(0.2)
 
 
+#: Whether every chart is drawn, and as wide as its place.
+DRAWN = """
+[...document.querySelectorAll('.chart')].every(
+  chart => (chart.querySelector('svg')?.getBoundingClientRect().width ?? 0)
+    > chart.clientWidth - 40)
+"""
+
+
 def shoot(tab: Tab, picture: Picture, url: str, path: Path) -> None:
     """Open a page as the picture wants it, and take it."""
     tab.scheme(picture.scheme)
     tab.open(url + picture.path)
     tab.wait("document.querySelector('tbody tr') && document.querySelector('.chart svg path')")
     time.sleep(_DRAWN_SECONDS)
+    tab.wait(DRAWN)
     tab.picture(path, picture.down_to, picture.scale)
     for problem in tab.problems:
         sys.exit(f"{picture.path}: {problem}")

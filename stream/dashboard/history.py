@@ -37,6 +37,28 @@ class Point(msgspec.Struct, array_like=True, frozen=True):
     flows: list[tuple[str, str, int]] = []
 
 
+class Hour(msgspec.Struct, frozen=True):
+    """A segment's last hour: sizes, and entries and exits halved per mean member (1 is everybody
+    once; None where nobody was in it)."""
+
+    sizes: list[int]
+    turnover: float | None
+
+
+def hours(points: Sequence[Point]) -> dict[str, Hour]:
+    """The hour of every segment in these points."""
+    sizes: dict[str, list[int]] = {}
+    moved: dict[str, int] = {}
+    for point in points:
+        for name, (size, entered, left) in point.segments.items():
+            sizes.setdefault(name, []).append(size)
+            moved[name] = moved.get(name, 0) + entered + left
+    return {
+        name: Hour(found, moved[name] / 2 * len(found) / sum(found) if any(found) else None)
+        for name, found in sizes.items()
+    }
+
+
 def packed(point: Point) -> bytes:
     """As it is stored."""
     return zlib.compress(msgspec.msgpack.encode(point), 1)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from stream.dashboard.alerts import Alert, Alerts
 from stream.dashboard.elements import Packed
 from stream.dashboard.elements import packed as packed_json
 from stream.dashboard.figures import thresholds
-from stream.dashboard.history import FINEST, KEPT, History, Point, packed, unpacked
+from stream.dashboard.history import FINEST, KEPT, History, Hour, Point, hours, packed, unpacked
 from stream.dashboard.learned import LearnedCache
 from stream.dashboard.logs import LogEnds
 from stream.dashboard.moment import Ends, Moment, Moments
@@ -86,6 +86,8 @@ class Live:
         self._made: dict[tuple[str, ...], Packed] = {}
         self._made_ms = self._hour_ms = 0
         self._hour: list[Point] = []
+        self._hours_ms = 0
+        self._hours: Mapping[str, Hour] = {}
         self._webhook = Webhook(settings.alert_webhook.get_secret_value())
         self._leads = True
         self._moments = Moments(settings.partitions)
@@ -107,6 +109,13 @@ class Live:
             self._hour_ms = self.history.newest_ms
             self._hour = self.history.points(_HOUR_SECONDS, _HOUR_POINTS)
         return self._hour
+
+    def hours(self) -> Mapping[str, Hour]:
+        """The last hour of each segment; made once for each new point."""
+        if self._hours_ms != self.history.newest_ms:
+            self._hours_ms = self.history.newest_ms
+            self._hours = hours(self.hour())
+        return self._hours
 
     def once(self, key: tuple[str, ...], make: Callable[[], object]) -> Packed:
         """What `make` gives, as JSON: made once for all who ask before the next look."""

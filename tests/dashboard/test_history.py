@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.dashboard.history import KEPT, History, Point, merged, packed, unpacked
+from stream.dashboard.history import KEPT, History, Hour, Point, hours, merged, packed, unpacked
 
 BEGIN_MS = 1_795_219_200_000
 
@@ -91,3 +91,15 @@ def test_a_point_of_many_segments_is_small(segments: int):
     chance = random.Random(1)
     sizes = {f"cluster-{i}": (chance.randrange(10**6), 7, 9) for i in range(segments)}
     assert len(packed(Point(BEGIN_MS, {"lag": 1.5}, sizes))) < 4_000
+
+
+def test_the_hour_of_a_segment_is_its_sizes_and_how_many_moved():
+    points = [
+        Point(1, {}, {"a": (100, 10, 0), "empty": (0, 0, 0)}),
+        Point(2, {}, {"a": (50, 0, 20), "new": (8, 8, 0)}),
+    ]
+    found = hours(points)
+    # 30 entries and exits are 15 pairs, of 75 customers on average.
+    assert found["a"] == Hour([100, 50], 0.2)
+    assert found["empty"] == Hour([0], None)
+    assert found["new"] == Hour([8], 0.5)

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from scripts.screenshots_parts.chromium import Tab
+from scripts.screenshots_parts.pictures import DRAWN
 from stream.local import EmbeddedBroker, EmbeddedRedis
 from tests.dashboard.conftest import PARTITIONS
 from tests.dashboard.served import ReportingWorker, Served, change, describe, join
@@ -251,6 +252,20 @@ def test_a_phone_and_a_keyboard_will_do(served: Served, redis: Redis, tab: Tab):
         assert tab.run("document.activeElement.innerText") == "Now"
         tab.key("Enter")
         tab.wait("location.pathname === '/'")
+
+
+def test_charts_are_as_wide_as_their_place(served: Served, redis: Redis, tab: Tab):
+    describe(redis, "loyal", "Loyal customers")
+    with everybody(redis):
+        for page in ("/", "/segments"):
+            tab.open(served.url + page)
+            tab.wait("document.querySelector('.chart svg path')")
+            for width in (1400, 700, 1000):
+                tab.size(width, 800)
+                tab.wait(DRAWN)
+                # The head of the page is as wide as the window.
+                header = "document.querySelector('header').getBoundingClientRect()"
+                assert tab.run(f"[{header}.left, {header}.top, {header}.width]") == [0, 0, width]
 
 
 def test_dark_follows_the_system_until_somebody_chooses(served: Served, redis: Redis, tab: Tab):

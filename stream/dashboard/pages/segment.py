@@ -12,7 +12,7 @@ from stream.dashboard.elements import Chart, Facts, Listing, Words, section
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
 from stream.dashboard.pages.customers import link
-from stream.dashboard.pages.segments import PERIODS, periods, turnover
+from stream.dashboard.pages.segments import PERIODS, periods
 from stream.dashboard.profile import SAMPLE, Difference, differences, quotas
 from stream.errors import AgosError
 from stream.settings import Settings
@@ -59,14 +59,14 @@ def _about(live: Live, segment: Segment) -> None:
         if now is None or live.moment is None:
             return
         entered, left = live.moment.per_minute.get(now.id, (0, 0))
-        hour = live.hour()
+        hour = live.hours().get(now.id)
         facts.show(
             [
                 ("id", now.id),
                 ("kind", now.kind or ("discovered" if now.discovered else "defined")),
                 ("customers", text.count(now.size)),
                 ("last minute", f"{entered:,} entered, {left:,} left"),
-                ("turnover", f"{text.share(turnover(now, hour))} in the last hour"),
+                ("turnover", f"{text.share(hour.turnover if hour else None)} in the last hour"),
                 *_said(now),
             ]
         )

@@ -10,13 +10,14 @@ from nicegui import ui
 from stream.dashboard import charts, text
 from stream.dashboard.elements import Chart, Listing, Row, Words, section
 from stream.dashboard.frame import frame
-from stream.dashboard.history import Point
+from stream.dashboard.history import Hour
 from stream.dashboard.live import Live
 from stream.dashboard.moment import Moment
 from stream.store.records import Segment
 
 #: Name → seconds of the period that the charts show.
 PERIODS = {"hour": 3_600, "day": 86_400, "week": 604_800}
+_NO_HOUR = Hour([], None)
 _COLUMNS = [
     ("segment", "text"),
     ("size", "number"),
@@ -72,20 +73,22 @@ def segments_page(live: Live) -> None:
 
 
 def _rows(live: Live, moment: Moment, shown: Sequence[Segment]) -> list[Row]:
-    hour = live.hour()
+    hours = live.hours()
     # The largest have an area of their own in the chart, of this color.
     colors = charts.palette(charts.largest(shown))
-    return [row(segment, moment, hour, colors.get(segment.id)) for segment in shown]
+    return [
+        row(segment, moment, hours.get(segment.id, _NO_HOUR), colors.get(segment.id))
+        for segment in shown
+    ]
 
 
 def _sizes(live: Live, chosen: str, shown: Sequence[Segment]) -> dict[str, Any]:
     return charts.sizes(live.history.points(PERIODS[chosen]), shown)
 
 
-def row(segment: Segment, moment: Moment, hour: Sequence[Point], color: str | None = None) -> Row:
+def row(segment: Segment, moment: Moment, hour: Hour, color: str | None = None) -> Row:
     """A segment in the table."""
     entered, left = moment.per_minute.get(segment.id, (0, 0))
-    sizes = [point.segments[segment.id][0] for point in hour if segment.id in point.segments]
     return {
         "key": segment.id,
         "class": "dim" if segment.retired else "",
@@ -97,22 +100,13 @@ def row(segment: Segment, moment: Moment, hour: Sequence[Point], color: str | No
                 "note": "ending: the model no longer has it" if segment.retired else segment.kind,
             },
             text.count(segment.size),
-            {"spark": sizes} if len(sizes) > 1 else "-",
+            {"spark": hour.sizes} if len(hour.sizes) > 1 else "-",
             text.count(entered),
             text.count(left),
-            text.share(turnover(segment, hour)),
+            text.share(hour.turnover),
             segment.id,
         ],
     }
-
-
-def turnover(segment: Segment, hour: Sequence[Point]) -> float | None:
-    """Entries and exits of the last hour per mean member, halved: 1 is everybody once."""
-    told = [point.segments[segment.id] for point in hour if segment.id in point.segments]
-    mean = sum(size for size, _, _ in told) / len(told) if told else 0.0
-    if not mean:
-        return None
-    return sum(entered + left for _, entered, left in told) / 2 / mean
 
 
 def periods(path: str, chosen: str, more: Mapping[str, str] | None = None) -> None:

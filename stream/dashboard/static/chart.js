@@ -7,18 +7,15 @@ export default {
     return Vue.h("div", { class: "chart", role: "img", "aria-label": this.label });
   },
   mounted() {
-    this.chart = echarts.init(this.$el, null, { renderer: "svg" });
-    this.fit = () => this.chart.resize();
-    this.observer = new ResizeObserver(this.fit);
+    // What has no width yet, as the page is still being put together, would be drawn with a wrong
+    // one: it is drawn as soon as it has one.
+    this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(this.$el);
-    // The style sheet may come after the first drawing.
-    window.addEventListener("load", this.fit);
-    this.draw();
+    this.fit();
   },
   beforeUnmount() {
-    window.removeEventListener("load", this.fit);
     this.observer.disconnect();
-    this.chart.dispose();
+    this.chart?.dispose();
   },
   watch: {
     data() {
@@ -26,11 +23,19 @@ export default {
     },
   },
   methods: {
+    fit() {
+      if (!this.$el.clientWidth) return;
+      if (this.chart) {
+        this.chart.resize();
+      } else {
+        this.chart = echarts.init(this.$el, null, { renderer: "svg" });
+        this.draw();
+      }
+    },
     draw() {
-      if (!this.data) return;
+      if (!this.data || !this.chart) return;
       const options = JSON.parse(this.data);
       if (options.tooltip) options.tooltip.renderMode = "richText";
-      this.fit();
       this.chart.setOption(options, { notMerge: true });
     },
   },
