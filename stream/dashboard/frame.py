@@ -47,8 +47,9 @@ def frame(live: Live, path: str, title: str) -> Iterator[None]:
         button = Words("button", "Dark or light", type="button")
         button.on("click", js_handler="() => window.agosTheme(true)")
     banner = Words("p", "", role="status", id="banner")
-    with Element("main") as main:
-        main.props["id"] = "content"
+    # The framework has a `main` around all of this, and there may be only one.
+    with Element("div") as content:
+        content.props["id"] = "content"
         Words("h1", title)
         yield
 

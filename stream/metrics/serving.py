@@ -36,7 +36,7 @@ def vitals(crew: Crew) -> Vitals:
         model_version=snapshot.version if snapshot else 0,
         rebalancing=bool(crew.app.rebalancing),
         joined=bool(pipeline.segmenters) or not crew.app.unassigned,
-        fetches=sensor.messages_received_total,
+        fetches=sensor.events_total,
         rebalances=sensor.rebalances,
         rebalance_seconds=next(reversed(sensor.rebalance_end_latency), 0.0),
     )
