@@ -39,8 +39,10 @@ log = logging.getLogger(__name__)
 
 _KAFKA_SECONDS = 20.0
 #: Of a worker's time, at most, for customers that have no events: after a change of model or
-#: definitions, and where only time went by.
-_REVIEW_SHARE, _ROUTINE_SHARE = 0.1, 0.03
+#: definitions, where only time went by, and where nobody has events.
+_REVIEW_SHARE, _ROUTINE_SHARE, _QUIET_SHARE = 0.1, 0.03, 0.01
+#: Fewer new samples than these wait so long, once there is a model.
+_FEW_SAMPLES, _LEARN_SECONDS = 100, 20.0
 _SAMPLES = TP(MODEL_SAMPLES, 0)
 
 Step = Callable[[], Awaitable[Any]]
@@ -88,6 +90,10 @@ class Crew:
         self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
         self._progress = Progress()
+        #: Events that had been applied when idle customers were last looked at.
+        self._reviewed_at = 0
+        #: Up to which sample was learned, and when a few more are enough.
+        self._learned, self._learn_at = 0, 0.0
 
     @property
     def consumer(self) -> Consumer:
@@ -172,7 +178,8 @@ class Crew:
             except Exception as error:
                 self.fail(error)
                 return
-            await self.app.sleep(seconds)
+            # Faust's own sleep, which ends with the app, costs five times as much.
+            await (asyncio.sleep(seconds) if seconds < 1 else self.app.sleep(seconds))
 
     async def copy_changes(self) -> None:
         """Relay what is new, as long as this worker is the one that does."""
@@ -184,6 +191,11 @@ class Crew:
 
     async def learn(self) -> None:
         """Let the trainer learn; if another one took over, read what it has."""
+        if self.pipeline.snapshot is not None and time.monotonic() < self._learn_at:
+            if self.training.expected - self._learned < _FEW_SAMPLES:
+                return
+        self._learn_at = time.monotonic() + _LEARN_SECONDS
+        self._learned = self.training.expected
         if await self.training.tick():
             return
         # Not while an assignment is under way, which may take the samples away.
@@ -237,8 +249,12 @@ class Crew:
         """Look at idle customers, for a bounded share of the time; less while events wait."""
         began, routine = time.monotonic(), self.review.routine
         if await self.review.step() and self.definitions is not None:
-            self.definitions.turn_over()
-        share = _ROUTINE_SHARE if routine else _REVIEW_SHARE
+            if self.definitions.turn_over():
+                self.review.request("definition")
+        events, share = self.pipeline.meter.events, _REVIEW_SHARE
+        if routine:
+            share = _QUIET_SHARE if events == self._reviewed_at else _ROUTINE_SHARE
+        self._reviewed_at = events
         await self.app.sleep((time.monotonic() - began) * (1 / share - 1))
         if self.review.under_way and self.report.lag > self.settings.batch:
             await self.app.sleep(2.0)

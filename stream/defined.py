@@ -187,7 +187,10 @@ class Defined:
     def evaluate(
         self, table: Table, rows: Iterable[int], now_ms: int, changed: int, found: Turns
     ) -> None:
-        """Evaluate rows at `now_ms`, adding to `found`."""
+        """Evaluate rows at `now_ms`, adding to `found`; of those of whom nothing has changed,
+        where they stand among all."""
+        if changed == Changed.NOTHING and self.definitions.ranked:
+            changed = Changed.RANKS
         for row in rows:
             extra = self._extra(table, row, found.point)
             self._judge(table, row, extra, now_ms, changed, found)

@@ -37,6 +37,7 @@ class DefinitionsFile:
         self._seen: tuple[int, int] | None = None
         self.ranks = Ranks()
         self.defined: Defined | None = None
+        self._ranked = ""
 
     def load(self) -> Defined:
         """The definitions at the start; raises as `read_definitions` does."""
@@ -60,9 +61,19 @@ class DefinitionsFile:
         log.info("definitions %s in force, %d segments", newer.version, len(newer.segments))
         return self.defined
 
-    def turn_over(self) -> None:
-        """A pass over all customers is over: the percentiles of it are in force."""
+    def turn_over(self) -> bool:
+        """A pass over all customers is over: the percentiles of it are in force.
+
+        Returns
+        -------
+        bool
+            Whether these definitions had none before: customers are to be looked at again.
+        """
         self.ranks.turn_over()
+        found = self.defined.definitions if self.defined is not None else None
+        first = found is not None and found.ranked and found.version != self._ranked
+        self._ranked = found.version if found is not None else ""
+        return first
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

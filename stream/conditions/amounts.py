@@ -16,9 +16,6 @@ from stream.conditions.sums import SCALE, LifeSum, WindowSum
 from stream.conditions.values import Bounds
 from stream.conditions.view import NEVER, Changed, View
 
-#: A rank moves when others move; without anything happening it is looked at this often.
-RECHECK_MS = words.DAY_MS
-
 _Passes = Callable[[int, int], bool]
 
 
@@ -146,7 +143,7 @@ class Rank(Leaf):
 
     @property
     def facts(self) -> int:
-        return Changed.NOTHING if self.keeper else TOTALS_CHANGED[self.measure]
+        return Changed.RANKS if self.keeper else Changed.RANKS | TOTALS_CHANGED[self.measure]
 
     def value(self, view: View) -> float | None:
         """What is ranked, None if there is nothing."""
@@ -159,13 +156,6 @@ class Rank(Leaf):
         return value / SCALE if count else None
 
     def turn(self, view: View) -> int:
-        turn = self._turn(view)
-        if view.projecting:
-            return turn
-        recheck_ms = view.now_ms + RECHECK_MS
-        return min(turn, recheck_ms) if turn > 0 else max(turn, -recheck_ms)
-
-    def _turn(self, view: View) -> int:
         rank = view.facts.percentiles.rank
 
         def passes(value: int, count: int) -> bool:

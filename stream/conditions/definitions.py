@@ -161,7 +161,7 @@ class Definitions:
         indexes = work.given(view)
         if not indexes and due > now_ms:
             return Verdict((), memberships, due if due < NEVER else None)
-        cause: Cause = "model" if changed == Changed.CLUSTER and not touched else "event"
+        cause: Cause = "event" if touched else _CAUSES.get(changed, "event")
         self._evaluation.run(view, indexes, dues, changes, cause, held)
         return _verdict(memory, view, dues, changes)
 
@@ -299,6 +299,10 @@ class Definitions:
             memory = copied(memory)
             self.adopt(memory, point)
         return memory
+
+
+#: Facts that change without an event of the customer → cause of what comes of it.
+_CAUSES: Mapping[int, Cause] = {Changed.CLUSTER: "model", Changed.RANKS: "time"}
 
 
 @lru_cache(maxsize=256)

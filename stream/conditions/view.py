@@ -53,8 +53,10 @@ class Changed:
     ORDERS: Final = 4
     AFFINITIES: Final = 8
     CLUSTER: Final = 16
-    EACH: Final = (TRAITS, ACTIVITY, ORDERS, AFFINITIES, CLUSTER)
-    ALL: Final = 31
+    #: Where the customer stands among all.
+    RANKS: Final = 32
+    EACH: Final = (TRAITS, ACTIVITY, ORDERS, AFFINITIES, CLUSTER, RANKS)
+    ALL: Final = 63
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,16 +224,22 @@ def test_measures_gives_the_values_that_percentiles_rank() -> None:
     assert definitions.measures({}, StoredFacts(), NOON) == {}
 
 
-def test_a_percentile_is_looked_at_again_after_a_day() -> None:
+def test_a_percentile_that_others_move_is_found_when_it_is_asked_for() -> None:
     definitions = defined(a="{measure: orders, percentile_at_least: 90}")
     facts = StoredFacts(orders=3)
     memory: dict[str, Any] = {}
-    verdict = definitions.evaluate(memory, facts, NOON, {})
-    assert verdict == Verdict((), {}, NOON + DAY)
+    assert definitions.evaluate(memory, facts, NOON, {}) == Verdict((), {}, None)
     facts.percentiles.function = lambda measure, within, value: 95.0  # type: ignore[attr-defined]
-    verdict = definitions.evaluate(memory, facts, NOON + DAY, {}, Changed.NOTHING)
-    assert [(c.change, c.due_ms) for c in verdict.changes] == [("entered", None)]
-    assert verdict.due_ms == NOON + 2 * DAY
+    verdict = definitions.evaluate(memory, facts, NOON + 1, {}, Changed.ACTIVITY)
+    assert not verdict.changes
+    verdict = definitions.evaluate(memory, facts, NOON + 2, {}, Changed.RANKS)
+    (entry,) = verdict.changes
+    assert (entry.change, entry.at_ms, entry.cause, entry.due_ms) == (
+        "entered", NOON + 2, "time", None,
+    )  # fmt: skip
+    facts.percentiles.function = lambda measure, within, value: 89.0  # type: ignore[attr-defined]
+    verdict = definitions.evaluate(memory, facts, NOON + 3, verdict.memberships, Changed.RANKS)
+    assert [(c.change, c.cause) for c in verdict.changes] == [("left", "time")]
 
 
 @pytest.mark.parametrize("when", ["{cluster: cluster-3}", "{cluster: '3'}", "{cluster: [3, 5]}"])
