@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import xxhash
 
-from stream.conditions import Changed, Definitions, Measure, Ranks, copied
+from stream.conditions import Changed, Definitions, Measure, Memory, Ranks, copied
+from stream.defined import Past
 from stream.recall import Recalled
 
 Fate = Literal["new", "changed", "same", "removed"]
@@ -107,6 +108,8 @@ class Preview:
         self.definitions = definitions.after(running) if running else definitions
         self.running = running
         self.ranks = Ranks()
+        #: What the new definitions ask about and memories do not know, where somebody read it.
+        self.past: Past | None = None
         self.customers = 0
         #: Customers who were last evaluated under other definitions than `running`.
         self.strangers = 0
@@ -128,8 +131,9 @@ class Preview:
         for customer in customers:
             facts = customer.facts(self.ranks)
             values: dict[Measure, float] = {}
-            for definitions in filter(None, (self.definitions, self.running)):
-                values |= definitions.measures(copied(customer.memory), facts, now_ms)
+            values |= self.definitions.measures(self._memory(customer), facts, now_ms)
+            if self.running is not None:
+                values |= self.running.measures(copied(customer.memory), facts, now_ms)
             self.ranks.add(values.items())
 
     def add(self, customers: Iterable[Recalled], now_ms: int) -> None:
@@ -145,7 +149,7 @@ class Preview:
         self.customers += 1
         facts, name = customer.facts(self.ranks), customer.customer_id
         before = self._before(customer, now_ms)
-        memory = copied(customer.memory)
+        memory = self._memory(customer)
         missing = self.definitions.missing(memory)
         for segment in self.definitions.incomplete(memory):
             self._counts[segment].incomplete += 1
@@ -172,6 +176,14 @@ class Preview:
             self._draw(self._leaving, segment, name, why_not)
         return [*after, *filter(None, (facts.cluster,))]
 
+    def _memory(self, customer: Recalled) -> Memory:
+        """A copy of what is remembered, as the new definitions would have it."""
+        memory = copied(customer.memory)
+        if self.past is not None:
+            self.definitions.adopt(memory, ())
+            self.past.complete(customer.customer_id, memory, self.definitions)
+        return memory
+
     def _draw(
         self, samples: dict[str, Sample], segment: str, name: str, why: Callable[[str], str]
     ) -> None:
@@ -193,7 +205,7 @@ class Preview:
     def _why_not(self, customer: Recalled, now_ms: int, segment: str) -> str:
         if segment not in self.definitions.segments:
             return "the segment is no longer defined"
-        memory, facts = copied(customer.memory), customer.facts(self.ranks)
+        memory, facts = self._memory(customer), customer.facts(self.ranks)
         return self.definitions.why(memory, facts, now_ms, segment, {})
 
     def _count(self, segment: str) -> Count:

@@ -26,6 +26,8 @@ from stream.store.reader import Reader
 from stream.store.scan import StateScan
 
 app = new_app()
+#: Narrower than this a table of findings cannot be read.
+_TABLE_COLUMNS = 150
 
 
 @app.command()
@@ -103,6 +105,27 @@ def _record(finding: Finding) -> dict[str, Any]:
 
 def _show(findings: list[Finding], customers: int, every: bool) -> None:
     out.print(f"{plural(customers, 'customer')}; effects on {', '.join(OUTCOMES.values())}")
+    shown = [f for f in findings if every or not f.fact.circular]
+    if out.width < _TABLE_COLUMNS:
+        _show_one_by_one(shown)
+    else:
+        _show_table(shown)
+    hidden = len(findings) - len(shown)
+    if hidden:
+        out.print(f"[dim]{plural(hidden, 'measure')} made of orders left out (--all).[/]")
+
+
+def _show_one_by_one(shown: list[Finding]) -> None:
+    for finding in shown:
+        fact, effects = finding.fact, finding.effects
+        sizes = (f"{name} {_effect(effects[name])}" for name in OUTCOMES if name in effects)
+        out.print(f"[dim]{fact.kind}[/] [bold]{escape(fact.name)}[/], known {finding.coverage:.0%}")
+        out.print(f"  {_verdict(finding)}")
+        for line in filter(None, (escape(_spread(finding)), ", ".join(sizes))):
+            out.print(f"  {line}")
+
+
+def _show_table(shown: list[Finding]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("fact", no_wrap=True)
     table.add_column("known", justify="right")
@@ -110,19 +133,19 @@ def _show(findings: list[Finding], customers: int, every: bool) -> None:
     for name in OUTCOMES:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", ratio=3)
-    shown = [f for f in findings if every or not f.fact.circular]
     for finding in shown:
         table.add_row(
             f"[dim]{finding.fact.kind}[/] {escape(finding.fact.name)}",
             f"{finding.coverage:.0%}",
             escape(_spread(finding)),
             *(_effect(finding.effects.get(name)) for name in OUTCOMES),
-            f"[green]{escape(finding.verdict)}[/]" if finding.worth else escape(finding.verdict),
+            _verdict(finding),
         )
     out.print(table)
-    hidden = len(findings) - len(shown)
-    if hidden:
-        out.print(f"[dim]{plural(hidden, 'measure')} made of orders left out (--all).[/]")
+
+
+def _verdict(finding: Finding) -> str:
+    return f"[green]{escape(finding.verdict)}[/]" if finding.worth else escape(finding.verdict)
 
 
 def _effect(effect: Effect | None) -> str:

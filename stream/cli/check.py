@@ -1,12 +1,16 @@
 """`agos check`."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.common import new_app, out
+from stream.columns import KINDS
+from stream.conditions import ORDER_COMPLETED, ORDER_REFUNDED
 from stream.definitions import read_definitions
 
 app = new_app()
@@ -26,3 +30,18 @@ def check(
         shadow = "shadow" if segment.shadow else ""
         table.add_row(segment.id, segment.name, segment.kind or "", shadow)
     out.print(table)
+    _show_events(sorted(definitions.events - {"*"}))
+
+
+def _show_events(names: list[str]) -> None:
+    """Names of events are free: whether one is misspelled only their author can say."""
+    if names:
+        out.print(f"Events that it asks about: {escape(', '.join(names))}.")
+    usual = {name.casefold(): name for name in (*KINDS, ORDER_COMPLETED, ORDER_REFUNDED)}
+    for name in names:
+        close = get_close_matches(name.casefold(), usual, n=1, cutoff=0.8)
+        if close and name not in usual.values():
+            out.print(
+                f'[yellow]Note:[/] "{escape(name)}" is not "{usual[close[0]]}", as shops usually '
+                "call it; if no event has just that name, the condition finds none."
+            )

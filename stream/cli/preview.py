@@ -1,6 +1,8 @@
 """`agos preview`."""
 
+import asyncio
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.cli.common import AsJson, Redis, new_app, out, plural, settings_of
+from stream.cli.past import ReadPast, read_past
 from stream.cli.scanning import Clock, scanned
 from stream.conditions import Definitions
 from stream.definitions import read_definitions
 from stream.errors import AgosError
+from stream.log_reader import LogReader
 from stream.preview import Example, Outlook, Preview
 from stream.settings import Settings
 from stream.store.scan import StateScan
@@ -35,19 +39,23 @@ def preview(
         list[str] | None, typer.Option(help="Show this segment only; may be repeated.")
     ] = None,
     examples: Annotated[int, typer.Option(min=0, max=50, help="Customers to name of each.")] = 3,
+    past: Annotated[
+        bool, typer.Option("--past", help="Read what is new to all from Kafka; takes a while.")
+    ] = False,
     as_json: AsJson = False,
     redis: Redis = None,
 ) -> None:
     """Who would be in each segment, who would enter and leave, if FILE were in force now.
 
     Looks at every customer in Redis and changes nothing. A condition that nobody asked before
-    cannot know what happened until now: how many customers that concerns is said.
+    cannot know what happened until now: how many customers that concerns is said. With --past it
+    is read from Kafka.
     """
     settings = settings_of(redis=redis, segments=running)
     definitions = read_definitions(file)
     before = read_definitions(settings.segments) if settings.segments else None
     _refuse_unknown(segment or (), definitions, before)
-    found = _preview(settings, Preview(definitions, before, examples))
+    found = _preview(settings, Preview(definitions, before, examples), past)
     outlooks = [o for o in found.outlooks() if not segment or o.id in segment]
     if as_json:
         print(json.dumps(_record(found, outlooks), ensure_ascii=False))
@@ -65,9 +73,11 @@ def _refuse_unknown(
             raise AgosError(f"--segment is {name!r}, expected one of {expected}")
 
 
-def _preview(settings: Settings, found: Preview) -> Preview:
+def _preview(settings: Settings, found: Preview, past: bool) -> Preview:
     with StateScan(settings) as scan:
         clock = Clock(settings, scan)
+        if past:
+            found.past = asyncio.run(_past(settings, scan, found.definitions))
         if found.ranked:
             for batch in scanned(scan, "percentiles"):
                 for now_ms, customers in clock.split(batch):
@@ -76,6 +86,14 @@ def _preview(settings: Settings, found: Preview) -> Preview:
             for now_ms, customers in clock.split(batch):
                 found.add(customers, now_ms)
     return found
+
+
+async def _past(settings: Settings, scan: StateScan, definitions: Definitions) -> ReadPast:
+    log, now_ms = LogReader(settings), time.time_ns() // 1_000_000
+    try:
+        return await read_past(settings, scan, definitions, log, now_ms)
+    finally:
+        await log.close()
 
 
 def _record(found: Preview, outlooks: list[Outlook]) -> dict[str, object]:
@@ -110,6 +128,8 @@ def _show(found: Preview, outlooks: list[Outlook], settings: Settings, chosen: b
         )
     out.print(_overview(outlooks, found.customers))
     for outlook in outlooks:
+        if outlook.fate == "removed" and not outlook.count.before and not chosen:
+            continue
         if chosen or outlook.fate != "same" or outlook.count.enter or outlook.count.leave:
             _show_one(outlook, found.customers)
 
@@ -144,7 +164,8 @@ def _show_one(outlook: Outlook, customers: int) -> None:
         out.print(
             f"  [yellow]incomplete for {count.incomplete / customers:.0%} of the customers[/]: "
             f"nobody has counted [bold]{escape(events)}[/] as it asks for, so what happened "
-            "before FILE is in force is not in these figures"
+            "before FILE is in force is not in these figures (--past reads it from Kafka, if it "
+            "is still there)"
         )
     for overlap in outlook.overlaps[:_MOST_OVERLAPS]:
         out.print(

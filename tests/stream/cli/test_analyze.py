@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from redis import Redis
 
+from stream.cli.common import out
 from stream.topics import partition_of
 from tests.stream.stored import Person, put
 
@@ -65,6 +66,16 @@ def test_for_people_with_pictures(agos, redis_url, shop, tmp_path: Path):
     for path in folder.iterdir():
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_findings_can_be_read_whatever_the_width(agos, redis_url, shop, monkeypatch, width: int):
+    monkeypatch.setattr(out, "width", width)
+    lines = agos("analyze", "--redis", redis_url).said.splitlines()
+    assert max(map(len, lines)) <= width
+    (place,) = (i for i, line in enumerate(lines) if "trait country" in line)
+    # The verdict is not broken into pieces: it stands beside the fact, or below it.
+    assert any("worth it, strong" in line for line in lines[place : place + 2])
 
 
 def test_without_matplotlib_it_says_what_to_install(agos, redis_url, shop, monkeypatch, tmp_path):

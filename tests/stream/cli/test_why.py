@@ -70,6 +70,18 @@ def test_a_file_in_order_is_listed(agos, file):
     assert "shadow" not in buyers
 
 
+def test_names_of_events_are_listed_and_near_misses_are_told(agos, file):
+    Path(file).write_text(
+        "version: 1\nsegments:\n  a: {when: {any: [{did: product viewed}, {did: Rated}]}}\n"
+    )
+    result = agos("check", file)
+    assert result.code == 0
+    said = " ".join(result.said.split())
+    assert "asks about: Rated, product viewed." in said
+    assert '"product viewed" is not "Product Viewed"' in said
+    assert said.count("Note:") == 1
+
+
 def test_every_mistake_of_a_file_is_told(agos, file):
     broken = TEXT.replace("within: 30d", "wihtin: 30d").replace("less_than: 30", "less_than: old")
     Path(file).write_text(broken)
