@@ -380,6 +380,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     loops: list[tuple[float, Step]] = [
         (0.1, crew.copy_changes),
         (0.25, crew.pipeline.send_samples),
+        (0.25, crew.pipeline.hand_on),
         (5.0, crew.learn),
         (1.0, crew.refresh_model),
         (5.0, crew.commit),

@@ -12,6 +12,7 @@ from typing import Any
 
 from stream.backfill import Earlier, Lacking, Log, replay, slices_of, stretch_of
 from stream.conditions import Definitions, Point
+from stream.customer import is_link
 from stream.defined import point_of
 from stream.events import Money
 from stream.pipeline import Pipeline
@@ -193,7 +194,8 @@ class Backfilling:
         owners = partitions_of(names, self._pipeline.settings.partitions).tolist()
         mine = {n.decode(): p for n, p in zip(names, owners, strict=True) if p in chosen}
         stored = await self._store.load(list(mine)) if mine else []
-        known = {name: state for name, state in zip(mine, stored, strict=True) if state}
+        pairs = zip(mine, stored, strict=True)
+        known = {name: state for name, state in pairs if state and not is_link(state)}
         return [
             (
                 mine[customer.customer_id],

@@ -64,6 +64,22 @@ ROW = np.dtype(
 )
 
 _HEADER = struct.Struct("<H")
+#: Begins a stored link. Stands where a state has its layout: workers that know no links refuse it.
+_LINK = b"\x01\x00\xff"
+
+#: Transfer → ids that it had passed when it came here, or more once it was merged; see merging.
+Taken = tuple[tuple[int, int], ...]
+
+
+class Link(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of an id that was merged into another one."""
+
+    to: str
+    #: Of the state that was handed over; a state after the link's end has a higher one.
+    version: int = 0
+    #: Events that the state had seen: their repeats are not sent on.
+    ids: tuple[int, ...] = ()
+    taken: Taken = ()
 
 
 class Extra(msgspec.Struct, array_like=True, omit_defaults=True):
@@ -75,9 +91,14 @@ class Extra(msgspec.Struct, array_like=True, omit_defaults=True):
     memory: dict[str, Any] = {}
     #: When to evaluate next though nothing happens, epoch ms; 0: never.
     due_ms: int = 0
+    #: Transfers of merged customers that were here.
+    taken: Taken = ()
+    #: Short digests of the ids that the customer's events named as its earlier ones.
+    asked: list[int] = []
 
 
 _pack = msgspec.msgpack.Encoder().encode
+_unpack_link = msgspec.msgpack.Decoder(Link).decode
 _unpack = msgspec.msgpack.Decoder(Extra).decode
 
 
@@ -94,6 +115,8 @@ class Table:
         self.names: list[str] = []
         self.rows = np.zeros(64, ROW)
         self.extra: dict[int, Extra] = {}
+        #: Ids in the table that are no customers any more; their rows are blank.
+        self.links: dict[str, Link] = {}
         #: Place of each customer in the hash space that the model's panel is drawn from.
         self.panel = np.zeros(64)
         self._used = np.zeros(64, np.int64)
@@ -121,6 +144,10 @@ class Table:
             if blob is None:
                 fixed.append(b"")
                 continue
+            if is_link(blob):
+                self.links[customers[i]] = _unpack_link(blob[len(_LINK) :])
+                fixed.append(b"")
+                continue
             if blob[2] != LAYOUT:
                 raise StoreError(
                     f"state of customer {customers[i]!r} has layout {blob[2]}, expected {LAYOUT}"
@@ -139,6 +166,21 @@ class Table:
         self.names.extend(customers)
         self.index.update(zip(customers, range(start, start + len(customers)), strict=True))
 
+    def extra_of(self, customer: str) -> Extra:
+        """The parts of variable size of a customer that is in the table."""
+        return self.extra.setdefault(self.index[customer], Extra())
+
+    def put(self, customer: str, stored: bytes | None) -> None:
+        """Replace a customer that is in the table; None is a new one."""
+        row, one = self.index[customer], Table(1)
+        one.load([customer], [stored])
+        self.rows[row] = one.rows[0]
+        self.extra.pop(row, None)
+        self.links.pop(customer, None)
+        if one.extra:
+            self.extra[row] = one.extra[0]
+        self.links.update(one.links)
+
     def dump(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Stored form of these rows."""
         return stored_forms(self.rows[rows], [self.extra.get(row) for row in rows.tolist()])
@@ -155,6 +197,7 @@ class Table:
         self.names = [self.names[i] for i in keep.tolist()]
         self.index = {name: i for i, name in enumerate(self.names)}
         self.extra = {i: extra[old] for i, old in enumerate(keep.tolist()) if old in extra}
+        self.links = {name: link for name, link in self.links.items() if name in self.index}
         self.rows[: len(keep)], self._used[: len(keep)] = rows, used
         self.panel[: len(keep)] = panel
 
@@ -169,6 +212,16 @@ class Table:
             self.rows = grown
             self._used = np.resize(self._used, len(grown))
             self.panel = np.resize(self.panel, len(grown))
+
+
+def is_link(stored: bytes) -> bool:
+    """Whether a stored form is a link, and no customer's state."""
+    return stored.startswith(_LINK)
+
+
+def stored_link(link: Link) -> bytes:
+    """Stored form of a link."""
+    return _LINK + _pack(link)
 
 
 def stored_forms(state: NDArray[Any], extras: Sequence[Extra | None]) -> list[bytes]:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from stream.columns import KINDS, OTHER, PROFILE, PURCHASE, TABLE_BITS, Columns, adds
 from stream.errors import InvalidEvent
 from stream.events import Money, read
-from stream.topics import INTERACTIONS, PURCHASES, partitions_of
+from stream.merging import Request, Transfer, message_of
+from stream.topics import INTERACTIONS, PROFILES, PURCHASES, partitions_of
 
+Message = Request | Transfer
 _MAX_CATEGORY = 128
 _hash64 = xxhash.xxh3_64_intdigest
 
@@ -39,6 +41,12 @@ class Decoded:
     misplaced: list[tuple[Any, int]] = field(default_factory=list)
     #: Customers that were not known beforehand; each once.
     unknown: list[str] = field(default_factory=list)
+    #: Messages about merges, with their times (epoch ms) and offsets.
+    merges: list[tuple[Message, int, int]] = field(default_factory=list)
+    #: Events that customers had seen before they were merged into others.
+    repeated: int = 0
+    #: Events that went on to the customers that theirs were merged into.
+    followed: int = 0
     #: Events that were dropped since their customers are forgotten.
     forgotten: int = 0
 
@@ -46,11 +54,14 @@ class Decoded:
         """Drop the events, told by customer and epoch ms, that are not wanted any more."""
         pairs = list(zip(self.events, self.offsets, strict=True))
         kept = [pair for pair in pairs if wanted(pair[0].customer_id, pair[0].timestamp)]
-        if len(kept) == len(pairs):
+        merges = [merge for merge in self.merges if wanted(addressee(merge[0]), merge[1])]
+        self.forgotten = len(pairs) - len(kept) + len(self.merges) - len(merges)
+        if not self.forgotten:
             return
-        self.forgotten = len(pairs) - len(kept)
         self.events, self.offsets = [event for event, _ in kept], [at for _, at in kept]
+        self.merges = merges
         left = {event.customer_id for event in self.events}
+        left.update(addressee(message) for message, _, _ in merges)
         self.unknown = [name for name in self.unknown if name in left]
 
 
@@ -88,7 +99,32 @@ def decode(
         offsets.append(record.offset)
     if strangers:
         _turn_away(decoded, list(strangers), home, {r.offset: r for r in records})
+    if topic == PROFILES and events:
+        _take_out(decoded, records)
     return decoded
+
+
+def addressee(message: Message) -> str:
+    """Whose owner a message is for."""
+    return message.source if isinstance(message, Request) else message.target
+
+
+def _take_out(decoded: Decoded, records: Sequence[Any]) -> None:
+    """Messages about merges are no events."""
+    events: list[tuple[Any, int]] = []
+    for event, offset in zip(decoded.events, decoded.offsets, strict=True):
+        try:
+            message = message_of(event)
+        except InvalidEvent as error:
+            record = next(record for record in records if record.offset == offset)
+            decoded.rejected.append(Rejected(record, error.reason, error.detail))
+            continue
+        if message is None:
+            events.append((event, offset))
+        else:
+            decoded.merges.append((message, event.timestamp, offset))
+    if len(events) < len(decoded.events):
+        decoded.events, decoded.offsets = [e for e, _ in events], [at for _, at in events]
 
 
 def _turn_away(

@@ -110,6 +110,17 @@ class Profile(Event):
     traits: dict[str, str | bool | int | float | list[str] | None]
 
 
+class MarkedProfile(Profile):
+    """A profile event with what is not for everybody to write: collectors name a customer's other
+    ids, and workers send each other messages about merges. Whatever is wrong here is read later."""
+
+    anonymous_id: Any = None
+    previous_id: Any = None
+    merge_into: Any = None
+    merged_state: Any = None
+    via: Any = None
+
+
 class DeadLetter(Record):
     """A record that could not be applied, with its original bytes.
 
@@ -138,7 +149,7 @@ class SegmentChange(Record):
     segment: str
     change: Literal["entered", "left"]
     at: int = Field(description="epoch milliseconds")
-    cause: Literal["event", "time", "model", "definition"]
+    cause: Literal["event", "time", "model", "definition", "merge"]
     reason: str
     version: int
     due_at: int | None = Field(None, description="when it ends if nothing happens, epoch ms")
@@ -197,8 +208,9 @@ def _struct_annotation(annotation: Any, metadata: Sequence[Any]) -> Any:
 
 
 _FAST = {
-    topic: msgspec.json.Decoder(_struct_type(MODELS[topic])).decode
-    for topic in (INTERACTIONS, PURCHASES, PROFILES)
+    topic: msgspec.json.Decoder(_struct_type(model)).decode
+    for topic, model in (MODELS | {PROFILES: MarkedProfile}).items()
+    if topic in (INTERACTIONS, PURCHASES, PROFILES)
 }
 
 

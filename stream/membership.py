@@ -12,7 +12,7 @@ from models.snapshot import Snapshot
 from stream.cohort import Cohort
 from stream.customer import UNASSIGNED
 
-Cause = Literal["event", "time", "model", "definition"]
+Cause = Literal["event", "time", "model", "definition", "merge"]
 
 #: What `cluster` says of a customer that no model has seen yet.
 NO_CLUSTER = "UNASSIGNED"

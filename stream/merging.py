@@ -1,14 +1,18 @@
 """Two ids turn out to be one customer: their states become one, and the old id a link. Pure.
 
-Not used by any worker yet; docs/identity.md is the whole design. Messages between the owners of
-two ids come at least once and in any order; totals move exactly once all the same.
+docs/identity.md is the whole design. Messages between the owners of two ids come at least once
+and in any order; totals move exactly once all the same.
 """
 
+import base64
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from stream.conditions.keepers import Keeper
@@ -31,20 +35,25 @@ from stream.customer import (
     IDS,
     MAX_TRAITS,
     Extra,
+    Link,
     Table,
+    Taken,
     stored_forms,
 )
+from stream.errors import InvalidEvent, StoreError
 
 #: Ids that a message may pass; the one after keeps it. No state is ever lost to the limit.
-MAX_HOPS = 16
+MAX_HOPS = 32
 #: Transfers that an id recognises when they come again, the newest.
 MAX_TAKEN = 64
-#: Transfer → ids that it had passed when it came here, or `MERGED`. The same transfer once more,
-#: as a repeat, comes by the same way; one that has been round a circle by a longer one.
-Taken = tuple[tuple[int, int], ...]
+#: What a transfer that was merged has passed: the same one once more comes by the same way, one
+#: that has been round a circle by a longer one, and neither by one as long as this.
 MERGED = MAX_HOPS + 1
-#: Stands where a stored state has its layout: workers that know no links refuse it loudly.
-_LINK = b"\x01\x00\xff"
+#: Ids that a customer is known to have had, the newest.
+MAX_ASKED = 32
+_MAX_ID = 256
+#: Bytes of a state that a record may bring.
+_MOST_STATE = 8 * 2**20
 _MOST_EVENTS = 2**32 - 1
 _HALF_LIVES_MS = np.array(list(HALF_LIFE_DAYS.values())) * DAY_MS
 _ADDED = ("events", "orders")
@@ -52,18 +61,6 @@ _FIRST = ("first_seen_ms", "first_order_ms")
 _LAST = ("last_seen_ms", "last_order_ms", "version")
 
 _pack = msgspec.msgpack.Encoder().encode
-
-
-class Link(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of an id that was merged into another one."""
-
-    to: str
-    at_ms: int
-    #: Of the transfer that is under way: sent again until it is acknowledged; empty afterwards.
-    transfer_id: int
-    handed: bytes
-    #: Of the state that was handed over; a state after the link's end has a higher one.
-    version: int = 0
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -84,6 +81,8 @@ class Transfer(msgspec.Struct, frozen=True):
     taken: Taken
     #: The ids that it came through, the first one is where it is from.
     path: tuple[str, ...]
+    #: Of the record that it comes with; the number is made of it.
+    event_id: str = ""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -94,23 +93,72 @@ class Kept(msgspec.Struct, frozen=True):
 
     stored: bytes | None = None
     taken: Taken = ()
-
-    @property
-    def link(self) -> Link | None:
-        """Where the id leads, None where it is a customer of its own."""
-        if self.stored is None or not self.stored.startswith(_LINK):
-            return None
-        return msgspec.msgpack.decode(self.stored[len(_LINK) :], type=Link)
+    #: Where the id leads, None where it is a customer of its own.
+    link: Link | None = None
 
 
-def wanted(customer_id: str, previous_id: str | None, anonymous_id: str | None) -> Request | None:
-    """The merge that an event of `customer_id` asks for."""
-    source = previous_id or anonymous_id
-    return Request(source, customer_id) if source and source != customer_id else None
+def wanted(customer_id: str, event: Any) -> list[Request]:
+    """The merges that a profile event of `customer_id` asks for."""
+    earlier = dict.fromkeys((event.previous_id, event.anonymous_id))
+    return [Request(a, customer_id) for a in earlier if is_id(a) and a != customer_id]
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value may be a customer's id."""
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID
+
+
+def message_of(event: Any) -> Request | Transfer | None:
+    """What a worker says with a profile record; None for an event of a customer.
+
+    Raises
+    ------
+    InvalidEvent
+        If it cannot be read: no worker wrote it.
+    """
+    if event.merge_into is None and event.merged_state is None:
+        return None
+    path = () if event.via is None else event.via
+    if not isinstance(path, list | tuple) or not all(is_id(name) for name in path):
+        raise InvalidEvent("broken-merge", "via: expected a list of ids")
+    if event.merge_into is not None:
+        if not is_id(event.merge_into):
+            raise InvalidEvent("broken-merge", "merge_into: expected an id")
+        return Request(event.customer_id, event.merge_into, tuple(path))
+    if not path:
+        raise InvalidEvent("broken-merge", "via: expected whom merged_state is from")
+    state = _unpacked(event.merged_state)
+    number = xxhash.xxh3_64_intdigest(event.event_id.encode())
+    taken = _loaded(state)[1].taken
+    return Transfer(event.customer_id, number, state, taken, tuple(path), event.event_id)
+
+
+def packed(state: bytes) -> str:
+    """A state as `merged_state` has it."""
+    return base64.b64encode(zlib.compress(state, 1)).decode()
+
+
+def _unpacked(text: Any) -> bytes:
+    try:
+        state = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST_STATE)
+        _loaded(state)
+    except (TypeError, ValueError, LookupError, zlib.error, struct.error) as error:
+        raise InvalidEvent("broken-merge", f"merged_state: {error}") from None
+    except (StoreError, msgspec.MsgspecError) as error:
+        raise InvalidEvent("broken-merge", f"merged_state: {error}") from None
+    return state
+
+
+def _loaded(state: bytes) -> tuple[NDArray[Any], Extra]:
+    table = Table(1)
+    table.load([""], [state])
+    if table.links:
+        raise ValueError("a link is no state")
+    return table.rows[0], table.extra.get(0) or Extra()
 
 
 def hand_over(
-    kept: Kept, request: Request, transfer_id: int, at_ms: int
+    kept: Kept, request: Request, transfer_id: int
 ) -> tuple[Kept, Request | Transfer | None]:
     """The source becomes a link, and its state goes on its way. The first link of an id stays:
     a later request goes on to where that leads.
@@ -129,19 +177,11 @@ def hand_over(
     if source == target:
         return kept, None
     state = kept.stored or b""
-    made = Link(target, at_ms, transfer_id, state, _version(state))
-    after = Kept(_LINK + _pack(made), kept.taken)
+    version, ids = _seen(state)
+    after = Kept(None, kept.taken, Link(target, version, ids, kept.taken))
     if not state:
         return after, None
     return after, Transfer(target, transfer_id, state, kept.taken, (source,))
-
-
-def acknowledged(kept: Kept, transfer_id: int) -> Kept:
-    """The link without the state that Kafka now has."""
-    link = kept.link
-    if link is None or link.transfer_id != transfer_id or not link.handed:
-        return kept
-    return Kept(_LINK + _pack(msgspec.structs.replace(link, handed=b"")), kept.taken)
 
 
 def take_in(
@@ -155,7 +195,7 @@ def take_in(
     if goes_to is not None:
         path = (*transfer.path, name)
         taken = _with(kept.taken, ((number, passed),))
-        return Kept(kept.stored, taken), msgspec.structs.replace(
+        return Kept(kept.stored, taken, kept.link), msgspec.structs.replace(
             transfer, target=goes_to, path=path
         )
     state = merged(unlinked(kept).stored, transfer.state, keepers)
@@ -184,21 +224,15 @@ def next_hop(name: str, kept: Kept, path: Sequence[str]) -> str | None:
 
 
 def unlinked(kept: Kept) -> Kept:
-    """A link that ends: an empty state, which knows what was taken in and counts on.
-
-    Raises
-    ------
-    ValueError
-        If its transfer is not acknowledged yet: nobody knows whether Kafka has that state.
-    """
+    """A link that ends: an empty state, which knows what was taken in and counts on."""
     link = kept.link
     if link is None:
         return kept
-    if link.handed:
-        raise ValueError(f"transfer {link.transfer_id}: expected to be acknowledged before")
     rows = Table(1)
     rows.load([""], [None])
     rows.rows["version"][0] = link.version
+    rows.rows["ids"][0, : len(link.ids)] = link.ids
+    rows.rows["id_slot"][0] = len(link.ids) % IDS
     return Kept(stored_forms(rows.rows[:1], [None])[0], kept.taken)
 
 
@@ -216,16 +250,20 @@ def merged(known: bytes | None, other: bytes, keepers: Mapping[str, Keeper]) -> 
     both = Table(2)
     both.load(["known", "other"], [known, other])
     row = _row(both.rows[:2])
-    extra = _extra(both.extra.get(0), both.extra.get(1), keepers, known is None)
+    # Of an empty state, after a link's end, nothing is known either.
+    mine = both.extra.get(0)
+    new = not both.rows["events"][0] and (mine is None or not mine.memory)
+    extra = _extra(mine, both.extra.get(1), keepers, new)
     return stored_forms(row, [extra])[0]
 
 
-def _version(state: bytes) -> int:
+def _seen(state: bytes) -> tuple[int, tuple[int, ...]]:
+    """Version of a state, and the ids of its events in the order in which they came."""
     if not state:
-        return 0
-    table = Table(1)
-    table.load([""], [state])
-    return int(table.rows["version"][0])
+        return 0, ()
+    row = _loaded(state)[0]
+    ids = np.roll(row["ids"], -int(row["id_slot"])).tolist()
+    return int(row["version"]), tuple(number for number in ids if number)
 
 
 def _row(both: NDArray[Any]) -> NDArray[Any]:
@@ -281,7 +319,9 @@ def _extra(
         return None
     one, two = known or Extra(), other or Extra()
     memory = _memory(two.memory if new else one.memory, two.memory, keepers, new)
-    return Extra(_traits(one.traits, two.traits), one.memberships, memory, one.due_ms)
+    traits = _traits(one.traits, two.traits)
+    asked = list(dict.fromkeys([*two.asked, *one.asked]))[-MAX_ASKED:]
+    return Extra(traits, one.memberships, memory, one.due_ms, asked=asked)
 
 
 def _traits(

@@ -12,22 +12,25 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
+from stream.customer import is_link
 from stream.decoding import Decoded, decode
 from stream.defined import Defined, Past
 from stream.errors import OffsetError
 from stream.events import Money
+from stream.identity import Merges
 from stream.membership import Cause
-from stream.outbox import Send, sample, turned_away
+from stream.outbox import Message, Send, sample, turned_away
 from stream.segmenter import Rules, Samples, Segmenter, compute, outdated, review
 from stream.settings import Settings
 from stream.store.marks import digest_of
 from stream.store.store import Store
 from stream.store.write import Move, Write
-from stream.topics import EVENT_TOPICS
+from stream.topics import EVENT_TOPICS, PROFILES, partition_of
 from stream.transport import Batch
 
 log = logging.getLogger(__name__)
@@ -88,6 +91,8 @@ class Pipeline:
         self.defined: Defined | None = None
         self._samples: dict[str, tuple[int, NDArray[np.float64]]] = {}
         self._forgotten: Mapping[str, int] = {}
+        #: Partitions that may have states on their way to other owners.
+        self._handing: set[int] = set()
         self.before_write: Callable[[], None] = _nothing
         self.meter = Meter()
 
@@ -168,6 +173,10 @@ class Pipeline:
                 for segmenter, names in chosen:
                     segmenter.table.make_room(len(names))
                 await self._load(chosen, idle=True)
+                chosen = [
+                    (segmenter, [name for name in names if name not in segmenter.table.links])
+                    for segmenter, names in chosen
+                ]
                 rules = self._rules()
                 writes, samples = review(chosen, rules, cause, past)
                 some = [i for i, write in enumerate(writes) if write.groups]
@@ -196,7 +205,7 @@ class Pipeline:
         copies: list[tuple[Segmenter, list[str]]] = []
         for segmenter, names in chosen:
             states = zip(names, list(islice(stored, len(names))), strict=True)
-            known = {name: state for name, state in states if state is not None}
+            known = {n: state for n, state in states if state is not None and not is_link(state)}
             if known:
                 copies.append((segmenter.copy_of(list(known), list(known.values())), list(known)))
         if not copies:
@@ -249,10 +258,17 @@ class Pipeline:
             [(segmenter, [name for part in parts for name in part.unknown])
              for segmenter, parts in pairs]
         )  # fmt: skip
+        merging = [Merges(segmenter, self.settings.partitions) for segmenter, _ in pairs]
+        for merges, (_, batches), (_, parts) in zip(merging, wanted, pairs, strict=True):
+            for part, batch in zip(parts, batches, strict=True):
+                merges.follow(part, batch.records)
+        writes, samples = compute(pairs, rules)
+        for merges, (_, parts), write in zip(merging, pairs, writes, strict=True):
+            merges.settle(parts, write, rules)
         away = [message for part in decoded for message in turned_away(part)]
+        away += [message for merges in merging for message in merges.away]
         if away:
             await self._send(away)
-        writes, samples = compute(pairs, rules)
         for (segmenter, batches), write in zip(wanted, writes, strict=True):
             write.moves = [
                 Move(b.topic, segmenter.ends.get(b.topic), b.end, self._topic_ids.get(b.topic, ""))
@@ -262,6 +278,8 @@ class Pipeline:
         done = await self._commit([segmenter for segmenter, _ in wanted], writes)
         if all(done):
             self._learn_from(samples, rules.wall_ms)
+            for merges in merging:
+                self._learn_from(merges.samples, rules.wall_ms)
         for (segmenter, parts), write, ok in zip(pairs, writes, done, strict=True):
             if ok:
                 segmenter.ends.update((move.topic, move.end) for move in write.moves)
@@ -286,6 +304,30 @@ class Pipeline:
     async def read_forgotten(self) -> None:
         """Learn who is forgotten. Whoever is forgotten later: the next write is refused."""
         self._forgotten = await self.store.forgotten()
+
+    async def hand_on(self) -> int:
+        """Send what merged customers had to those whom they are now; how many states.
+
+        Until Kafka has them Redis keeps them: a worker that ends in between leaves them to the
+        next one. Whatever is sent twice counts once.
+        """
+        sent = 0
+        for partition in sorted(self._handing & self.segmenters.keys()):
+            self._handing.discard(partition)
+            try:
+                while found := await self.store.transfers(partition):
+                    await self._send([self._message(record) for record in found.values()])
+                    await self.store.transferred(partition, list(found))
+                    sent += len(found)
+            except BaseException:
+                self._handing.add(partition)
+                raise
+        return sent
+
+    def _message(self, record: bytes) -> Message:
+        target: str = msgspec.json.decode(record)["customer_id"]
+        partition = partition_of(target, self.settings.partitions)
+        return Message(PROFILES, partition, target.encode(), record)
 
     async def send_samples(self) -> None:
         """Send what has come together to learn from; a crash before it loses only samples."""
@@ -319,6 +361,8 @@ class Pipeline:
         """Write to Redis; which of the writes were applied. The others start anew from there."""
         for write in writes:
             write.writer = f"{self.worker}:{next(self._serial)}"
+            if any(link.transfer for link in write.links):
+                self._handing.add(write.partition)
         done = await self.store.apply(writes)
         for segmenter, write, applied in zip(segmenters, writes, done, strict=True):
             if applied.ok:
@@ -350,6 +394,7 @@ class Pipeline:
         # In this order: who is forgotten in between has changed the writer.
         await self.read_forgotten()
         segmenter.reset(dict(positions.offsets), positions.writer)
+        self._handing.add(segmenter.partition)
 
     async def _check_log(self, batch: Batch) -> None:
         """Holes are fine; a log that begins later or earlier than where we were is not.

@@ -6,7 +6,7 @@ overhead that they share.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -192,23 +192,27 @@ def review(
     rules: Rules,
     cause: Cause,
     past: Past | None = None,
+    *,
+    everybody: bool = False,
 ) -> tuple[list[Write], Samples]:
     """Evaluate customers without an event; only those of whom something changes are written.
 
     Idle customers are samples too: a panel that only hears of active ones does not know
     what a customer looks like who stays away. `past`: what their memories lack, if it is known.
+    `everybody`: write them whether anything changes or not.
     """
     shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in customers]
     seen = _look(shares, customers, rules, past)
     cohort, changing = seen.cohort, seen.changing
+    if everybody:
+        changing[:] = True
     if changing.any():
         some = Cohort.gather(cohort.tables, seen.keys[changing])
         some.state["version"] += 1
         some.scatter()
         at_ms = np.broadcast_to(seen.now_ms, len(cohort))[changing]
         clusters = assign_clusters(some, seen.x[changing], rules.snapshot, at_ms, cause)
-        everybody, nobody = np.ones(len(some), bool), np.zeros(len(some), bool)
-        judged = Judged(some, clusters, everybody, nobody, None)
+        judged = Judged(some, clusters, np.ones(len(some), bool), np.zeros(len(some), bool), None)
         _finish(shares, judged, rules, cause)
     return [share.write for share in shares], _samples(cohort, seen.x, rules.snapshot)
 
@@ -352,7 +356,9 @@ def _finish(shares: Sequence[Share], judged: Judged, rules: Rules, cause: Cause)
             flags = changed_by(topics) if event else Changed.CLUSTER
             now = share.segmenter.now_ms(rules)
             defined.evaluate(table, chosen.tolist(), now, flags, turns)
-            own += turns.changes(table, defined.definitions)
+            turned = turns.changes(table, defined.definitions)
+            # Definitions only see that everything is to be looked at.
+            own += (replace(c, cause=cause) for c in turned) if cause == "merge" else turned
             judged.full[part] |= np.isin(rows, list(turns.turns))
             names = table.names
             due = ((names[row], moment or "") for row, moment in turns.due.items())
@@ -386,5 +392,7 @@ def _add(write: Write, counter: str, number: int) -> None:
 def _count(write: Write, decoded: Decoded) -> None:
     _add(write, "misplaced", len(decoded.misplaced))
     _add(write, "forgotten", decoded.forgotten)
+    _add(write, "duplicates", decoded.repeated)
+    _add(write, "followed", decoded.followed)
     for rejected in decoded.rejected:
         _add(write, f"rejected:{rejected.reason}", 1)

@@ -67,7 +67,7 @@ def customer(
         if at is None:
             portrait = _portrait(reader, found, settings, changes)
     if at is not None:
-        show_customer(settings, customer_id, at, as_json)
+        show_customer(settings, found.customer_id, at, as_json)
     elif as_json:
         print(json.dumps(asdict(portrait), ensure_ascii=False))
     else:

@@ -39,6 +39,8 @@ def why(
         ids = ", ".join(definitions.segments)
         raise UsageError(f"segment {segment!r} is not defined in {settings.segments} ({ids})")
     with Reader(settings) as reader:
+        found = reader.customer(customer_id)
+        customer_id = found.customer_id if found is not None else customer_id
         stored = reader.state(customer_id)
     if stored is None:
         raise AgosError(f"customer {customer_id!r} is unknown: no event of it was applied")

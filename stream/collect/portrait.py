@@ -26,12 +26,14 @@ def kept_in_redis(settings: Settings, customer_id: str) -> dict[str, Any]:
     """Record, memberships, traits, categories, the workers' memory in base64, and changes."""
     with Reader(settings) as reader, Forgetter(settings) as forgetter:
         found = reader.customer(customer_id)
-        stored = reader.state(customer_id)
-        traits, codes = _remembered(customer_id, stored)
-        names = reader.categories(partition_of(customer_id, settings.partitions), codes)
+        # What was merged into another customer is that one's.
+        now = found.customer_id if found else customer_id
+        stored = reader.state(now)
+        traits, codes = _remembered(now, stored)
+        names = reader.categories(partition_of(now, settings.partitions), codes)
         return {
             "customer": asdict(found) if found else None,
-            "members_since": reader.since(customer_id, found.segments) if found else {},
+            "members_since": reader.since(now, found.segments) if found else {},
             "traits": traits,
             "categories": [names.get(code, str(code)) for code in codes],
             "state": base64.b64encode(stored).decode() if stored is not None else None,

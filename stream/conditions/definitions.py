@@ -8,7 +8,7 @@ from stream.conditions import words
 from stream.conditions.amounts import Rank
 from stream.conditions.conditions import walk
 from stream.conditions.evaluation import Dues, Evaluation, earliest
-from stream.conditions.keepers import state_key
+from stream.conditions.keepers import Keeper, state_key
 from stream.conditions.listening import Listening, States
 from stream.conditions.memory import (
     DUE,
@@ -92,6 +92,11 @@ class Definitions:
     def conditions_needed(self) -> frozenset[str]:
         """Keys of all states that the conditions need."""
         return frozenset(self._keepers)
+
+    @property
+    def keepers(self) -> Mapping[str, Keeper]:
+        """What remembers for the conditions, by its key."""
+        return self._keepers
 
     def after(self, older: "Definitions") -> "Definitions":
         """These definitions, knowing what memories made under `older` hold.

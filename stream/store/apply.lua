@@ -1,12 +1,13 @@
 -- One batch of one partition, all or nothing.
 --
--- KEYS: offsets, due, categories, counters, changes
+-- KEYS: offsets, due, categories, counters, changes, transfers
 -- ARGV: writer expected, writer now, moves, constants, groups, memberships, changes, due times,
---       categories, counters
+--       categories, counters, links
 -- Each list begins with its count; a move is topic, prev, next, topic id. Refused (nothing is
 -- written) unless the offsets of all topics that move and the partition's last writer are what
 -- the worker computed from.
 local offsets, due, categories, counters, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local transfers = KEYS[6]
 local at = 0
 local function take()
   at = at + 1
@@ -106,6 +107,21 @@ end
 
 for _ = 1, count() do
   redis.call('HINCRBY', counters, take(), take())
+end
+
+-- Customers that are others from now on: whatever was written of them above is of the past.
+for _ = 1, count() do
+  local id, target, state, transfer_id, transfer = take(), take(), take(), take(), take()
+  redis.call('SET', '$state' .. id, state)
+  if target == '' then
+    redis.call('DEL', '$link' .. id)
+  else
+    redis.call('SET', '$link' .. id, target)
+    redis.call('DEL', '$customer' .. id)
+  end
+  if transfer ~= '' then
+    redis.call('HSET', transfers, transfer_id, transfer)
+  end
 end
 
 redis.call('HSET', offsets, unpack(moved))

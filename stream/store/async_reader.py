@@ -58,15 +58,38 @@ class AsyncReader:
         await self.close()
 
     async def segments(self, customer_id: str) -> tuple[str, ...]:
-        """Ids of the segments that the customer is in; empty also for an unknown customer."""
+        """Ids of the segments that the customer is in; empty also for an unknown customer.
+
+        An id that was merged into another customer has that one's.
+        """
         with self._told:
-            return to_segments(await self._redis.hget(keys.customer(customer_id), "segments"))
+            found = await self._redis.hget(keys.customer(customer_id), "segments")
+        if found is None and (now := await self._now(customer_id)) != customer_id:
+            return await self.segments(now)
+        return to_segments(found)
 
     async def customer(self, customer_id: str) -> Customer | None:
-        """The customer's public record, None if no event of it was applied."""
+        """The customer's public record, None if no event of it was applied.
+
+        Of an id that was merged into another customer it is that one's.
+        """
         with self._told:
             fields = await self._redis.hgetall(keys.customer(customer_id))
+        if not fields and (now := await self._now(customer_id)) != customer_id:
+            return await self.customer(now)
         return to_customer(customer_id, fields) if fields else None
+
+    async def _now(self, customer_id: str) -> str:
+        """The id at which an id ends that was merged into another one; asked only where there
+        is no customer, so that whoever is found costs one question."""
+        passed = {customer_id}
+        while True:
+            with self._told:
+                found = await self._redis.get(keys.link(customer_id))
+            if found is None or found in passed:
+                return customer_id
+            passed.add(found)
+            customer_id = found
 
     async def members(self, segment: str, *, offset: int = 0, limit: int = 100) -> list[Member]:
         """A page of the segment's customers, the newest first."""

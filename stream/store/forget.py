@@ -6,7 +6,7 @@ The mark is a digest of the id with the moment up to which the customer's events
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -36,6 +36,13 @@ class Forgot:
     memberships: int
     changes: int
 
+    def __add__(self, other: "Forgot") -> "Forgot":
+        return Forgot(
+            self.keys + other.keys,
+            self.memberships + other.memberships,
+            self.changes + other.changes,
+        )
+
 
 class Forgetter(Connected):
     """Removes customers from Redis. Every method raises StoreError if Redis does not answer."""
@@ -49,9 +56,17 @@ class Forgetter(Connected):
         """Remove the customer; its events up to now (or for ever) are not wanted any more.
 
         State, record, memberships and due time go at once, entries of the streams of changes
-        after it.
+        after it. The ids that were merged into it are forgotten with it.
         """
         until_ms = FOR_EVER_MS if for_ever else time.time_ns() // 1_000_000
+        forgot, ids = Forgot(0, 0, 0), {customer_id}
+        while ids:
+            for name in sorted(ids):
+                forgot += self._forget(name, until_ms)
+            ids = self._linked_to(ids)
+        return forgot
+
+    def _forget(self, customer_id: str, until_ms: int) -> Forgot:
         names = script_keys(customer_id, self._partitions)
         arguments: list[str | int] = [
             customer_id,
@@ -65,6 +80,21 @@ class Forgetter(Connected):
         self._delete(keys.CHANGES, changes)
         self._delete(keys.UNDELIVERED, self._undelivered(customer_id))
         return Forgot(removed, left, len(changes))
+
+    def _linked_to(self, ids: Collection[str]) -> set[str]:
+        """Ids that were merged into one of these. Looks at every key."""
+        found: set[str] = set()
+        cursor = -1
+        while cursor != 0:
+            with self._told:
+                cursor, links = self._redis.scan(max(cursor, 0), keys.LINK_PREFIX + "*", _PAGE)
+                targets = self._redis.mget(links) if links else []
+            found.update(
+                name.removeprefix(keys.LINK_PREFIX)
+                for name, target in zip(links, targets, strict=True)
+                if target in ids
+            )
+        return found
 
     def pardon(self, customer_id: str) -> bool:
         """Take the mark away: the customer's events are wanted again. Whether there was one."""
@@ -112,6 +142,8 @@ def script_keys(customer_id: str, partitions: int) -> list[str]:
         keys.offsets(partition),
         keys.SEGMENTS,
         keys.FORGOTTEN,
+        keys.link(customer_id),
+        keys.transfers(partition),
     ]
 
 

@@ -36,6 +36,7 @@ HISTORY_WRITER = "agos:history:writer"
 HISTORY_ALERTS = "agos:history:alerts"
 STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
+LINK_PREFIX = "agos:link:"
 SEGMENT_PREFIX = "agos:segment:"
 MEMBERS_SUFFIX = ":members"
 
@@ -48,6 +49,11 @@ def customer(customer_id: str) -> str:
 def state(customer_id: str) -> str:
     """What the workers remember of a customer; binary, internal."""
     return STATE_PREFIX + customer_id
+
+
+def link(customer_id: str) -> str:
+    """Id of the customer that this one was merged into."""
+    return LINK_PREFIX + customer_id
 
 
 def members(segment: str) -> str:
@@ -78,3 +84,8 @@ def categories(partition: int) -> str:
 def counters(partition: int) -> str:
     """Hash of a partition: counter → number of events, since the beginning."""
     return f"agos:{{{partition}}}:counters"
+
+
+def transfers(partition: int) -> str:
+    """Hash of a partition: id → record with a merged customer's state that Kafka is to get."""
+    return f"agos:{{{partition}}}:transfers"

@@ -71,15 +71,38 @@ class Reader(Connected):
         self._raw.close()
 
     def segments(self, customer_id: str) -> tuple[str, ...]:
-        """Ids of the segments that the customer is in; empty also for an unknown customer."""
+        """Ids of the segments that the customer is in; empty also for an unknown customer.
+
+        An id that was merged into another customer has that one's.
+        """
         with self._told:
-            return to_segments(self._redis.hget(keys.customer(customer_id), "segments"))
+            found = self._redis.hget(keys.customer(customer_id), "segments")
+        if found is None and (now := self._now(customer_id)) != customer_id:
+            return self.segments(now)
+        return to_segments(found)
 
     def customer(self, customer_id: str) -> Customer | None:
-        """The customer's public record, None if no event of it was applied."""
+        """The customer's public record, None if no event of it was applied.
+
+        Of an id that was merged into another customer it is that one's.
+        """
         with self._told:
             fields = self._redis.hgetall(keys.customer(customer_id))
+        if not fields and (now := self._now(customer_id)) != customer_id:
+            return self.customer(now)
         return to_customer(customer_id, fields) if fields else None
+
+    def _now(self, customer_id: str) -> str:
+        """The id at which an id ends that was merged into another one; asked only where there
+        is no customer, so that whoever is found costs one question."""
+        passed = {customer_id}
+        while True:
+            with self._told:
+                found = self._redis.get(keys.link(customer_id))
+            if found is None or found in passed:
+                return customer_id
+            passed.add(found)
+            customer_id = found
 
     def members(self, segment: str, *, offset: int = 0, limit: int = 100) -> list[Member]:
         """A page of the segment's customers, the newest first.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import xxhash
 
+from stream.customer import is_link
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import Connected
@@ -38,7 +39,11 @@ class StateScan(Connected):
                 cursor, found = self._redis.scan(max(cursor, 0), prefix + b"*", PAGE)
                 fresh = list(_unseen(found, seen))
                 stored = self._redis.mget(fresh) if fresh else []
-            pairs = [(k, s) for k, s in zip(fresh, stored, strict=True) if s is not None]
+            pairs = [
+                (key, state)
+                for key, state in zip(fresh, stored, strict=True)
+                if state is not None and not is_link(state)
+            ]
             if pairs:
                 names = [key.removeprefix(prefix).decode() for key, _ in pairs]
                 yield names, [state for _, state in pairs]

@@ -11,6 +11,7 @@ def script(name: str) -> str:
     text = (resources.files("stream.store") / f"{name}.lua").read_text()
     return Template(text).substitute(
         state=keys.STATE_PREFIX,
+        link=keys.LINK_PREFIX,
         customer=keys.CUSTOMER_PREFIX,
         segment=keys.SEGMENT_PREFIX,
         members=keys.MEMBERS_SUFFIX,

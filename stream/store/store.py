@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import hiredis
@@ -37,6 +38,7 @@ PASSING = (
 _PASSING_REPLIES = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY ", "OOM ", "UNBLOCKED")
 _LONGEST_PAUSE_SECONDS = 1.0
 _MOST_DUE = 500
+_MOST_TRANSFERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,20 @@ class Store:
         raw: dict[bytes, bytes] = await self.wait_out(lambda: self.redis.hgetall(keys.FORGOTTEN))
         return {name.decode(): int(until) for name, until in raw.items()}
 
+    async def transfers(self, partition: int) -> dict[str, bytes]:
+        """Id and record of each state that is on its way to another owner; at most a hundred."""
+        name = keys.transfers(partition)
+        found: list[Any] = await self.wait_out(
+            lambda: self.redis.hrandfield(name, _MOST_TRANSFERS, True)
+        )
+        # RESP3 has pairs.
+        flat = list(chain.from_iterable(found)) if found and isinstance(found[0], list) else found
+        return {name.decode(): record for name, record in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def transferred(self, partition: int, ids: Sequence[str]) -> None:
+        """Kafka has these."""
+        await self.wait_out(lambda: self.redis.hdel(keys.transfers(partition), *ids))
+
     async def due(self, partition: int, now_ms: int) -> list[str]:
         """Customers whose next evaluation is due, the longest due first; at most a few hundred."""
         names: list[bytes] = await self.wait_out(
@@ -193,6 +209,7 @@ class Store:
             keys.categories(write.partition),
             keys.counters(write.partition),
             keys.CHANGES,
+            keys.transfers(write.partition),
         ]
         return [len(names), *names, *write.arguments(self._changes_kept)]
 

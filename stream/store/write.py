@@ -29,6 +29,21 @@ class Move:
     topic_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A customer that is another one from now on; written after everything else of it.
+
+    An empty `target` is a link's end. `transfer` is a record for the target's owner, kept under
+    its id until Kafka has it; empty for none.
+    """
+
+    customer: str
+    target: str
+    stored: bytes
+    transfer_id: str = ""
+    transfer: bytes = b""
+
+
 @dataclass(slots=True)
 class Write:
     """All that batches of one partition change. Without moves: an evaluation without events."""
@@ -49,6 +64,8 @@ class Write:
     categories: list[Any] = field(default_factory=list)
     #: Counter → what to add; as exact as the totals, since they are written together.
     counters: dict[str, int] = field(default_factory=dict)
+
+    links: list[Linked] = field(default_factory=list)
 
     def arguments(self, changes_kept: int) -> list[Any]:
         """The script's ARGV."""
@@ -78,4 +95,7 @@ class Write:
         args.append(len(self.counters))
         for pair in self.counters.items():
             args += pair
+        args.append(len(self.links))
+        for link in self.links:
+            args += (link.customer, link.target, link.stored, link.transfer_id, link.transfer)
         return args

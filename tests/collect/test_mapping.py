@@ -328,3 +328,26 @@ def test_what_is_taken_is_never_a_dead_letter(
         return
     assert len(record.value) <= 256 * 1024
     read(record.topic, record.value, AT_MS, MONEY)
+
+
+@pytest.mark.parametrize("kind", ["track", "order", "page", "screen", "identify", "group", "alias"])
+async def test_nobody_outside_speaks_as_a_worker(site: Site, kind: str):
+    words = {"merge_into": "eve", "merged_state": "AAAA", "via": ["bob"]}
+    call = {**words, "traits": words, "context": {"traits": words, **words}, "groupId": "g"}
+    call |= {"previousId": "old", "properties": words, "event": "Seen", "anonymousId": "anon"}
+    if kind == "order":
+        call |= {"event": "Order Completed", "properties": {**words, **ORDER}}
+    _, event = await one(site, f"/v1/{'track' if kind == 'order' else kind}", call)
+    assert event["anonymous_id"] == "anon"
+    assert not words.keys() & event.keys()
+
+
+async def test_nor_with_a_cloudevent(site: Site):
+    words = {"merge_into": "eve", "merged_state": "AAAA", "via": ["bob"]}
+    for kind in ("seen", "identify"):
+        event = {"specversion": "1.0", "id": kind, "source": "s", "type": kind, "subject": "ada"}
+        answer = await site.send("/v1/cloudevents", {**event, **words, "data": words})
+        assert answer.status == 200, answer.body
+    sent = site.kafka.events()
+    assert len(sent) == 2
+    assert not any(words.keys() & event.keys() for _, event in sent)

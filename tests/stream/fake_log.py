@@ -179,6 +179,8 @@ class Worker:
                 if batches:
                     progress = True
                     await self.pipeline.process(*batches)
+            if await self.pipeline.hand_on():
+                progress = True
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if self.kill_at_send:

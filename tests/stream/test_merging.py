@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from functools import reduce
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,31 @@ from hypothesis import strategies as st
 
 from stream.conditions.keepers import Count, First, Times
 from stream.conditions.selection import Selection
-from stream.customer import CATEGORIES, IDS, MAX_TRAITS, Extra, Table, stored_forms
+from stream.customer import (
+    CATEGORIES,
+    IDS,
+    MAX_TRAITS,
+    Extra,
+    Link,
+    Table,
+    is_link,
+    stored_forms,
+    stored_link,
+)
 from stream.decoding import CategoryCodes
-from stream.errors import StoreError
+from stream.errors import InvalidEvent
 from stream.merging import (
     MAX_HOPS,
     MAX_TAKEN,
     MERGED,
     Kept,
-    Link,
     Request,
     Transfer,
-    acknowledged,
     hand_over,
     merged,
+    message_of,
     next_hop,
+    packed,
     take_in,
     unlinked,
     wanted,
@@ -179,37 +190,86 @@ def test_what_one_of_both_does_not_know_is_said_to_be_lost() -> None:
     assert memory["s"][COUNT.key] == [2, 7]
 
 
+def profile(**fields: Any) -> Any:
+    names = ("previous_id", "anonymous_id", "merge_into", "merged_state", "via")
+    return SimpleNamespace(customer_id="ada", event_id="e", **(dict.fromkeys(names) | fields))
+
+
 def test_who_asks_for_a_merge() -> None:
-    assert wanted("ada", None, "anon") == Request("anon", "ada")
-    assert wanted("ada", "old", "anon") == Request("old", "ada")
-    assert wanted("ada", "ada", None) is None
-    assert wanted("ada", None, None) is None
+    assert wanted("ada", profile(anonymous_id="anon")) == [Request("anon", "ada")]
+    assert wanted("ada", profile(previous_id="old", anonymous_id="anon")) == [
+        Request("old", "ada"),
+        Request("anon", "ada"),
+    ]
+    for nobody in ("ada", "", None, 7, "x" * 257):
+        assert wanted("ada", profile(previous_id=nobody, anonymous_id=nobody)) == []
+
+
+def test_messages_are_told_from_events() -> None:
+    state = made(Extra({"a": ("x", 5)}, taken=((5, MERGED),)), events=3)
+    assert message_of(profile(anonymous_id="anon", via="email")) is None
+    assert message_of(profile(merge_into="bob", via=["x"])) == Request("ada", "bob", ("x",))
+    sent = message_of(profile(merged_state=packed(state), via=["anon"]))
+    assert isinstance(sent, Transfer)
+    assert (sent.target, sent.state, sent.taken) == ("ada", state, ((5, MERGED),))
+    assert (sent.path, sent.event_id) == (("anon",), "e")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"merge_into": 7},
+        {"merge_into": ""},
+        {"merge_into": "bob", "via": "anon"},
+        {"merged_state": packed(b"\x01\x00\x01")},
+        {"merged_state": "%", "via": ["anon"]},
+        {"merged_state": 5, "via": ["anon"]},
+        {"merged_state": packed(b""), "via": ["anon"]},
+        {"merged_state": packed(b"\x01\x00\x07"), "via": ["anon"]},
+        {"merged_state": packed(b"\xff\xff" + bytes(2000)), "via": ["anon"]},
+        {"merged_state": packed(b"\x01\x00\x01\x93"), "via": ["anon"]},
+        {"merged_state": packed(stored_link(Link("bob"))), "via": ["anon"]},
+        {"merged_state": "eJwDAAAAAAE=", "via": [7]},
+    ],
+)
+def test_a_message_that_no_worker_wrote_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidEvent) as refused:
+        message_of(profile(**fields))
+    assert refused.value.reason == "broken-merge"
+
+
+@given(st.binary(max_size=300))
+def test_whatever_is_said_to_be_a_state_is_read_or_refused(state: bytes) -> None:
+    try:
+        message_of(profile(merged_state=packed(state), via=["anon"]))
+    except InvalidEvent as error:
+        assert error.reason == "broken-merge"
 
 
 def test_a_link_is_no_state() -> None:
-    kept, sent = hand_over(Kept(made(events=3, version=8)), Request("anon", "ada"), 77, 5)
+    before = Kept(made(ids=[3, 4], events=3, version=8), ((5, MERGED),))
+    kept, sent = hand_over(before, Request("anon", "ada"), 77)
     assert isinstance(sent, Transfer)
     assert (sent.target, sent.transfer_id, sent.path) == ("ada", 77, ("anon",))
-    assert kept.link == Link("ada", 5, 77, sent.state, 8)
-    with pytest.raises(StoreError):
-        Table(1).load(["anon"], [kept.stored])
-    assert acknowledged(kept, 76) == kept
-    done = acknowledged(kept, 77)
-    assert done.link is not None
-    assert done.link.handed == b""
-    assert loaded(unlinked(done).stored or b"").rows["version"][0] == 8
-    with pytest.raises(ValueError, match="77"):
-        unlinked(kept)
+    assert kept.link == Link("ada", 8, (3, 4), ((5, MERGED),))
+    stored = stored_link(kept.link)
+    assert is_link(stored)
+    assert not is_link(made())
+    table = loaded(stored)
+    assert table.links == {"one": kept.link}
+    assert table.rows["events"][0] == 0
+    row = loaded(unlinked(kept).stored or b"").rows[0]
+    assert (row["version"], row["id_slot"], row["ids"].tolist()[:3]) == (8, 2, [3, 4, 0])
 
 
 def test_the_first_link_stays() -> None:
-    linked, _ = hand_over(Kept(), Request("anon", "ada"), 1, 5)
-    assert hand_over(linked, Request("anon", "ada"), 2, 6) == (linked, None)
-    assert hand_over(linked, Request("anon", "bob"), 2, 6) == (
+    linked, _ = hand_over(Kept(), Request("anon", "ada"), 1)
+    assert hand_over(linked, Request("anon", "ada"), 2) == (linked, None)
+    assert hand_over(linked, Request("anon", "bob"), 2) == (
         linked,
         Request("ada", "bob", ("anon",)),
     )
-    assert hand_over(linked, Request("anon", "bob", ("ada",)), 2, 6) == (linked, None)
+    assert hand_over(linked, Request("anon", "bob", ("ada",)), 2) == (linked, None)
 
 
 def test_a_transfer_counts_once() -> None:
@@ -225,7 +285,7 @@ def test_a_transfer_counts_once() -> None:
 
 
 def test_a_way_ends_somewhere() -> None:
-    linked, _ = hand_over(Kept(), Request("b", "c"), 1, 5)
+    linked, _ = hand_over(Kept(), Request("b", "c"), 1)
     assert next_hop("b", linked, ("a",)) == "c"
     assert next_hop("b", linked, ("b", "c")) is None
     assert next_hop("b", linked, ("x", "a", "b", "c")) is None
@@ -284,10 +344,9 @@ class Network:
 
     def _request(self, request: Request) -> None:
         self.made += 1
-        kept, sent = hand_over(self.kept[request.source], request, self.made, 1)
+        kept, sent = hand_over(self.kept[request.source], request, self.made)
         if isinstance(sent, Transfer):
             self.under_way.append(("transfer", sent))
-            kept = acknowledged(kept, sent.transfer_id)
         elif sent is not None:
             self.under_way.append(("request", sent))
         self.kept[request.source] = kept
