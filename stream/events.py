@@ -209,8 +209,11 @@ def _struct_annotation(annotation: Any, metadata: Sequence[Any]) -> Any:
 
 _FAST = {
     topic: msgspec.json.Decoder(_struct_type(model)).decode
-    for topic, model in (MODELS | {PROFILES: MarkedProfile}).items()
-    if topic in (INTERACTIONS, PURCHASES, PROFILES)
+    for topic, model in (
+        (INTERACTIONS, MODELS[INTERACTIONS]),
+        (PURCHASES, MODELS[PURCHASES]),
+        (PROFILES, MarkedProfile),
+    )
 }
 
 
