@@ -71,6 +71,8 @@ def customer(
     elif as_json:
         print(json.dumps(asdict(portrait), ensure_ascii=False))
     else:
+        if found.customer_id != customer_id:
+            out.print(f"[dim]{escape(customer_id)} was merged into[/]")
         _show(portrait, settings.currency)
 
 

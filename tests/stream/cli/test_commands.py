@@ -196,6 +196,16 @@ def test_a_customer_as_json(agos, filled):
     assert [change["segment"] for change in found["changes"]] == ["cluster-1"]
 
 
+def test_an_earlier_id_shows_the_customer_it_became(agos, filled, redis_url):
+    with Redis.from_url(redis_url) as redis:
+        redis.set("agos:link:anon-1", "anon-2")
+        redis.set("agos:link:anon-2", "ada")
+    lines = [" ".join(text.split()) for text in agos("customer", "anon-1").said.splitlines()]
+    assert lines[:2] == ["anon-1 was merged into", "ada"]
+    assert "merged" not in agos("customer", "ada").said
+    assert json.loads(agos("customer", "anon-1", "--json").said)["customer"]["customer_id"] == "ada"
+
+
 def test_an_unknown_customer_is_a_clear_sentence(agos, filled):
     result = agos("customer", "nobody")
     assert result.code == 1
