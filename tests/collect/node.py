@@ -13,6 +13,11 @@ _PACKAGES = [
     "@segment/analytics-next@1.84.3",
     "@rudderstack/rudder-sdk-node@3.0.13",
     "@rudderstack/analytics-js@3.34.1",
+    # Older ones that websites still have.
+    "analytics-node@6.2.0",
+    "rudder-sdk-node-1@npm:@rudderstack/rudder-sdk-node@1.0.7",
+    "rudder-sdk-js@2.52.21",
+    "cloudevents@10.0.0",
     "ioredis@5",
 ]
 _DONE = "installed.txt"
@@ -21,6 +26,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _BUNDLES = {
     "segment.js": "@segment/analytics-next/dist/umd/index.js",
     "rudderstack.js": "@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js",
+    "rudderstack-legacy.js": "rudder-sdk-js/dist/npm/index.js",
 }
 
 

@@ -18,12 +18,15 @@ from segment.analytics.client import Client
 from stream.local import EmbeddedBroker, Process
 from tests.collect.live import Collector, doubled, environment, wait_kept
 from tests.collect.node import browser, clients
+from tests.collect.shop import AT_MS, SENT, SLACK_MS, check_shop
 
 KEY = "key-of-the-clients"
-#: 2026-01-02T03:04:05.678Z
-AT_MS = 1_767_323_045_678
-#: What HTTP takes here: the correction of the clock takes it for an error of the clock.
-SLACK_MS = 5_000
+NODE_SCRIPTS = [
+    "segment.mjs",
+    "rudderstack.mjs",
+    "segment-legacy.cjs",
+    "rudderstack-legacy.cjs",
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,36 +35,6 @@ def collector(
 ) -> Iterator[Collector]:
     with Collector(embedded_broker, tmp_path_factory.mktemp("collect"), KEY) as started:
         yield started
-
-
-Events = list[tuple[str, dict[str, Any]]]
-
-
-def check_shop(events: Events, user: str) -> None:
-    """What every back-end client below sends."""
-    assert doubled(events) == {}
-    found = {event["event_id"]: (topic, event) for topic, event in events}
-    expected = {f"{user}-view-{i}" for i in range(50)} | {
-        f"{user}-{name}" for name in ("order", "identify", "page", "group")
-    }
-    assert found.keys() == expected
-    for name, (_, event) in found.items():
-        anonymous = name == f"{user}-page"
-        assert event["customer_id"] == (f"{user}-anonymous" if anonymous else user)
-        assert abs(event["timestamp"] - AT_MS) < SLACK_MS
-    topic, event = found[f"{user}-view-7"]
-    assert (topic, event["name"], event["type"]) == ("interactions", "Product Viewed", "track")
-    assert event["properties"] == {"product_id": "p-7", "category": "shoes"}
-    topic, event = found[f"{user}-order"]
-    assert (topic, event["total"], event["order_id"]) == ("purchases", 25.0, "o-1")
-    assert event["items"] == [{"product_id": "p-7", "price": 12.5, "quantity": 2.0}]
-    topic, event = found[f"{user}-identify"]
-    assert (topic, event["traits"]) == ("profiles", {"age": 34, "address.city": "Manila"})
-    topic, event = found[f"{user}-page"]
-    assert (topic, event["name"]) == ("interactions", "Page Viewed")
-    assert event["properties"]["name"] == "Home"
-    topic, event = found[f"{user}-group"]
-    assert event["traits"] == {"company_id": "g-1", "industry": "logistics"}
 
 
 def test_segment_analytics_python(collector: Collector, unique: str):
@@ -104,10 +77,10 @@ def test_segment_analytics_python(collector: Collector, unique: str):
     client.flush()
     client.join()
     assert failures == []
-    check_shop(wait_kept(collector.broker, unique, 54), unique)
+    check_shop(wait_kept(collector.broker, unique, SENT), unique)
 
 
-@pytest.mark.parametrize("script", ["segment.mjs", "rudderstack.mjs"])
+@pytest.mark.parametrize("script", NODE_SCRIPTS)
 def test_node(collector: Collector, unique: str, script: str):
     place = clients()
     done = subprocess.run(
@@ -119,7 +92,33 @@ def test_node(collector: Collector, unique: str, script: str):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    check_shop(wait_kept(collector.broker, unique, 54), unique)
+    check_shop(wait_kept(collector.broker, unique, SENT), unique)
+
+
+def test_cloudevents_of_node(collector: Collector, unique: str):
+    place = clients()
+    done = subprocess.run(
+        ["node", "cloudevents.cjs", collector.url, KEY, unique],
+        cwd=place,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    events = wait_kept(collector.broker, unique, 2)
+    assert sorted(event["event_id"] for _, event in events) == [
+        f"/shop#{unique}-binary",
+        f"/shop#{unique}-structured",
+    ]
+    for topic, event in events:
+        assert (topic, event["name"], event["customer_id"], event["timestamp"]) == (
+            "interactions",
+            "Product Viewed",
+            unique,
+            AT_MS,
+        )
+        assert event["properties"] == {"product_id": "p-7"}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -142,7 +141,7 @@ def pages() -> Iterator[tuple[str, Path]]:
             thread.join()
 
 
-@pytest.mark.parametrize("page", ["segment.html", "rudderstack.html"])
+@pytest.mark.parametrize("page", ["segment.html", "rudderstack.html", "rudderstack-legacy.html"])
 def test_browser(
     collector: Collector, unique: str, pages: tuple[str, Path], tmp_path: Path, page: str
 ):
