@@ -18,8 +18,6 @@ from websockets.sync.client import ClientConnection, connect
 from stream.local import Process, ProcessError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-#: Pixels below the last thing on a picture.
-_EDGE = 16
 _LARGEST_MESSAGE = 64 * 2**20
 _START_SECONDS = 60.0
 #: Nobody waits so long but where something is wrong: a busy machine is no fault of the page.
@@ -101,11 +99,11 @@ class Tab:
         finally:
             self._held.close()
 
-    def size(self, width: int, height: int, mobile: bool = False) -> None:
-        """Size of the page in CSS pixels."""
+    def size(self, width: int, height: int, mobile: bool = False, scale: float = 1.0) -> None:
+        """Size of the page in CSS pixels, each of which is so many of a picture's."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height,
-            deviceScaleFactor=1, mobile=mobile,
+            deviceScaleFactor=scale, mobile=mobile,
         )  # fmt: skip
 
     def scheme(self, name: str) -> None:
@@ -165,17 +163,14 @@ class Tab:
                 windowsVirtualKeyCode=code, **given,
             )  # fmt: skip
 
-    def picture(self, path: Path, down_to: str = "", scale: float = 1.0) -> None:
-        """Write what is seen as PNG; `down_to`: and what one would have to scroll to, as far as
-        the end of that element."""
-        clip = {}
-        if down_to:
-            end = self.run(f"document.querySelector({json.dumps(down_to)})"
-                           ".getBoundingClientRect().bottom + window.scrollY")  # fmt: skip
-            width = self.run("document.documentElement.clientWidth")
-            size = {"x": 0, "y": 0, "width": width, "height": end + _EDGE, "scale": scale}
-            clip = {"clip": size, "captureBeyondViewport": True}
-        answer = self.call("Page.captureScreenshot", format="png", **clip)
+    def end_of(self, selector: str) -> int:
+        """How far down an element reaches, in pixels from the page's beginning."""
+        asked = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().bottom"
+        return int(self.run(f"{asked} + window.scrollY"))
+
+    def picture(self, path: Path) -> None:
+        """Write what is seen as PNG."""
+        answer = self.call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def call(self, method: str, **parameters: Any) -> Mapping[str, Any]:

@@ -19,6 +19,9 @@ _HISTORY = 20_000
 _RUSHES = ((0.25, 0.5, 220.0), (0.35, 0.65, 140.0), (0.75, 0.9, 180.0))
 #: The charts draw themselves, and what is read now and then has been read.
 _DRAWN_SECONDS = 6.0
+_RESIZED_SECONDS = 1.0
+#: Pixels below the last thing on a picture.
+_EDGE = 16
 _PATIENCE_SECONDS = 120.0
 
 
@@ -64,7 +67,7 @@ def take(seconds: float, place: Path, pictures: tuple[Picture, ...] = PICTURES) 
         live(running, seconds)
         with Chromium(found) as chromium:
             for picture in pictures:
-                tab = chromium.tab(picture.width, picture.height)
+                tab = chromium.tab()
                 shoot(tab, picture, f"http://127.0.0.1:{port}", place / picture.file)
                 tab.close()
                 print(place / picture.file)
@@ -118,10 +121,15 @@ DRAWN = """
 def shoot(tab: Tab, picture: Picture, url: str, path: Path) -> None:
     """Open a page as the picture wants it, and take it."""
     tab.scheme(picture.scheme)
+    tab.size(picture.width, picture.height, scale=picture.scale)
     tab.open(url + picture.path)
     tab.wait("document.querySelector('tbody tr') && document.querySelector('.chart svg path')")
     time.sleep(_DRAWN_SECONDS)
+    if picture.down_to:
+        end = tab.end_of(picture.down_to) + _EDGE
+        tab.size(picture.width, end, scale=picture.scale)
+        time.sleep(_RESIZED_SECONDS)
     tab.wait(DRAWN)
-    tab.picture(path, picture.down_to, picture.scale)
+    tab.picture(path)
     for problem in tab.problems:
         sys.exit(f"{picture.path}: {problem}")
