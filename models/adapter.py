@@ -34,6 +34,9 @@ class RiverLearner:
     natural = True
     generation = 0
 
+    def recall(self, known: Ints, then: F64) -> None:
+        """It learns from what comes: what was does not matter."""
+
     def learn(self, Z: F64, changed: Ints) -> Partition:
         for row in changed:
             self._model.learn_one(self._row(Z[row]))

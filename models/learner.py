@@ -14,6 +14,10 @@ class Learner(Protocol):
     #: Counts up with every change of structure.
     generation: int
 
+    def recall(self, known: Ints, then: F64) -> None:
+        """Before `learn`: where the customers of some rows lay a while ago, shape (m, d)."""
+        ...
+
     def learn(self, Z: F64, changed: Ints) -> Partition:
         """Learn from the panel and divide it.
 

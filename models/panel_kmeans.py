@@ -1,11 +1,13 @@
 """The default learner: warm-started k-means on the panel that finds the number of segments."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from models.fading import Fading
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
+from models.movement import Movement
 from models.space import F64, Ints, Space
 from models.structure import Moments, Scored, proposals, quality
 
@@ -21,7 +23,16 @@ MARGIN = 0.006
 OTHERWISE = 3.0
 #: Two ticks will do if together it was better by so much: chance hardly ever brings that.
 CLEAR = 0.06
-#: In a panel smaller than this chance brings more, so all of these are raised by that power.
+#: One that has a segment of newcomers more (`movement.py`) needs to be no worse, so many ticks.
+ARRIVED_MARGIN, ARRIVED_TICKS = 0.0, 2
+#: What may be lacked in tightness (nats; .25 and .5 % of inertia), as divisions that are nearly as
+#: good come and go: by the structure in force, and by one of newcomers while it is young.
+SLACK, YOUNG_SLACK = 0.0175, 0.035
+#: The longer a structure is in force, the more another must bring: after so many ticks so many
+#: times as much.
+TENURE_TICKS, TENURE = 80, 3.0
+NEVER = -TENURE_TICKS
+#: In a panel smaller than this chance brings more, so margins are raised by that power.
 SETTLED, CAUTION = 2250, 1.25
 #: Weight of tightness beside quality.
 TIGHTNESS = 1.0
@@ -34,12 +45,22 @@ LLOYD_STEPS, WARM_STEPS, SWAPS = 5, 2, 3
 SEARCHED = 600
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Offer:
+    """Another structure, what it would bring and must, and whether it has newcomers apart."""
+
+    found: Partition
+    gain: float
+    margin: float
+    newcomers: bool
+
+
 class PanelKMeans:
     """Lloyd's steps from where the last call left off; structure changes when it keeps paying.
 
     Another structure (a split, a merge, both at once, a fresh start) is a challenger: it learns
     beside the one in force, and replaces it when it has been better by a margin several ticks in
-    a row.
+    a row. One that sets newcomers apart is known by their coming and need not be better.
 
     Parameters
     ----------
@@ -56,9 +77,15 @@ class PanelKMeans:
         self._tightest: dict[int, F64] = {}
         self._inertia: dict[int, float] = {}
         self._fading = Fading()
+        self._rows: Ints = np.zeros(0, dtype=np.int64)
+        self._then: F64 = np.zeros((0, 0))
         self._wins, self._gained = 0, 0.0
         self._ticks = 0
+        self._since, self._arrived = 0, NEVER
         self._size = 0
+
+    def recall(self, rows: Ints, then: F64) -> None:
+        self._rows, self._then = rows, then
 
     def learn(self, Z: F64, changed: Ints) -> Partition:
         rng = np.random.default_rng([self.seed, self._ticks])
@@ -67,21 +94,23 @@ class PanelKMeans:
         self._size = len(Z)
         if self._centroids is None:
             return self._take(Z, self._searched(Z, rng))
+        movement = self._recalled(Z)
         here = self._in_force(Z)
-        offered = self._offered(Z, here.found, rng)
+        offered = self._offered(Z, here.found, rng, movement)
         self._climb([here, *offered], here.found.k)
-        best = max(offered, key=lambda s: self._worth(s, Z.shape[1]))
-        gain = self._worth(best, Z.shape[1]) - self._worth(here, Z.shape[1])
+        best = max(
+            (self._judged(one, here, Z, movement, growing) for one in offered),
+            key=lambda one: one.gain - one.margin,
+        )
         self._centroids = here.found.centroids
-        if gain < self._margin(len(Z), growing, best.found.k == here.found.k):
+        if best.gain < best.margin:
             self._challenger, self._wins, self._gained = None, 0, 0.0
             return here.found
         self._challenger = best.found.centroids
-        self._wins, self._gained = self._wins + 1, self._gained + gain
-        clear = self._wins > 1 and self._gained >= CLEAR * _caution(len(Z))
-        if growing or clear or self._wins >= CONFIRMATIONS:
+        self._wins, self._gained = self._wins + 1, self._gained + best.gain
+        if growing or self._confirmed(best.newcomers, len(Z)):
             self._fading.restructured(here.found, best.found, self._ticks)
-            return self._take(Z, best.found)
+            return self._take(Z, best.found, best.newcomers)
         return here.found
 
     def move(self, old: Space, new: Space, found: Partition) -> Partition:
@@ -101,6 +130,8 @@ class PanelKMeans:
             "wins": self._wins,
             "gained": self._gained,
             "ticks": self._ticks,
+            "since": self._since,
+            "arrived": self._arrived,
             "size": self._size,
             "natural": self.natural,
             "generation": self.generation,
@@ -126,7 +157,14 @@ class PanelKMeans:
         self._fading.restore(state.get("fading", {}))
         self._wins, self._gained = state["wins"], state.get("gained", 0.0)
         self._ticks, self._size = state["ticks"], state["size"]
+        self._since, self._arrived = state.get("since", 0), state.get("arrived", NEVER)
         self.natural, self.generation = state["natural"], state["generation"]
+
+    def _recalled(self, Z: F64) -> Movement:
+        """What `recall` was told, for this tick only."""
+        movement = Movement(self._rows, Z[self._rows], self._then.reshape(-1, Z.shape[1]))
+        self._rows, self._then = self._rows[:0], self._then[:0]
+        return movement
 
     def _in_force(self, Z: F64) -> Scored:
         """The structure in force, learned on; what is no natural one is worth as much as none."""
@@ -141,7 +179,9 @@ class PanelKMeans:
         groups = Moments.of(Z, judged, found.k if self.natural else 1)
         return Scored(found, quality(groups))
 
-    def _offered(self, Z: F64, found: Partition, rng: np.random.Generator) -> list[Scored]:
+    def _offered(
+        self, Z: F64, found: Partition, rng: np.random.Generator, movement: Movement
+    ) -> list[Scored]:
         """Other structures: proposals, fresh starts, the tightest known, none, the challenger."""
         smallest = max(NEW_COUNT, round(NEW_SHARE * len(Z)))
         fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
@@ -154,6 +194,8 @@ class PanelKMeans:
             warm.append(found.centroids)
         if self._challenger is not None:
             warm.append(self._challenger)
+        if found.k < MOST_SEGMENTS:
+            fresh += movement.gatherings(found.centroids, rng)
         scored = [Scored.of(Z, centroids, WARM_STEPS) for centroids in warm]
         scored += [Scored.of(Z, centroids, LLOYD_STEPS) for centroids in fresh]
         large = [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
@@ -169,21 +211,45 @@ class PanelKMeans:
         self._tightest = {rung: best[rung].centroids for rung in _near(k) if rung in best}
         self._inertia = {rung: best[rung].inertia for rung in best}
 
-    def _margin(self, n: int, growing: bool, as_many: bool) -> float:
+    def _judged(
+        self, one: Scored, here: Scored, Z: F64, movement: Movement, growing: bool
+    ) -> "_Offer":
+        """What another structure would bring, and what it must."""
+        d, k = Z.shape[1], here.found.k
         if growing:
-            return MARGIN
-        return MARGIN * _caution(n) * (OTHERWISE if as_many else 1.0)
+            return _Offer(one.found, self._worth(one, d) - self._worth(here, d), MARGIN, False)
+        newcomers = movement.newcomers(here.found, one.found)
+        worth = self._worth(one, d, YOUNG_SLACK if newcomers else 0.0)
+        gain = worth - self._worth(here, d, self._slack())
+        least = MARGIN * self._settled() * (OTHERWISE if one.found.k == k else 1.0)
+        margin = (ARRIVED_MARGIN if newcomers else least) * _caution(len(Z))
+        return _Offer(one.found, gain, margin, newcomers)
 
-    def _worth(self, scored: Scored, d: int) -> float:
+    def _confirmed(self, newcomers: bool, n: int) -> bool:
+        """Whether another structure has been better for long enough."""
+        clear = self._wins > 1 and self._gained >= CLEAR * _caution(n)
+        return clear or self._wins >= (ARRIVED_TICKS if newcomers else CONFIRMATIONS)
+
+    def _settled(self) -> float:
+        """How many times the margin another structure must bring; most while newcomers come."""
+        if self._ticks - self._arrived < TENURE_TICKS:
+            return TENURE
+        return 1.0 + (TENURE - 1.0) * min(1.0, (self._ticks - self._since) / TENURE_TICKS)
+
+    def _slack(self) -> float:
+        young = max(0.0, 1.0 - (self._ticks - self._arrived) / TENURE_TICKS)
+        return SLACK + (YOUNG_SLACK - SLACK) * young
+
+    def _worth(self, scored: Scored, d: int, slack: float = 0.0) -> float:
         """Quality, less what it lacks in tightness against the best of as many segments.
 
-        Half of the log-likelihood of round groups that the lack comes to.
+        Half of the log-likelihood of round groups that the lack comes to, but for `slack` of it.
         """
         if scored.found.k == 1:
             return scored.score
         tightest = max(self._inertia.get(scored.found.k, scored.found.inertia), 1e-12)
         lack = np.log(max(scored.found.inertia, 1e-12) / tightest)
-        return scored.score - TIGHTNESS * 0.5 * d * float(max(lack, 0.0))
+        return scored.score - max(0.0, TIGHTNESS * 0.5 * d * float(lack) - slack)
 
     def _searched(self, Z: F64, rng: np.random.Generator) -> Partition:
         """The first structure, from nothing."""
@@ -193,8 +259,12 @@ class PanelKMeans:
         best = max(found, key=lambda f: quality(Moments.of(part, f.labels, f.k)))
         return lloyd(Z, best.centroids, LLOYD_STEPS)
 
-    def _take(self, Z: F64, found: Partition) -> Partition:
+    def _take(self, Z: F64, found: Partition, newcomers: bool = False) -> Partition:
         """Put a structure in force."""
+        if newcomers:
+            self._arrived = self._ticks
+        else:
+            self._since = self._ticks
         self._challenger, self._wins, self._gained = None, 0, 0.0
         self.generation += 1
         self.natural = found.k > 1

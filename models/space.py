@@ -78,6 +78,12 @@ class Space:
             Z[np.isnan(Z)] = 0.0
         return Z
 
+    def at(self, levels: F64) -> F64:
+        """Points of what `flatten` made of raw vectors."""
+        Z = np.clip((levels - self.mean) / self.scale, -self.clip, self.clip)
+        Z[np.isnan(Z)] = 0.0
+        return Z
+
     def moved(self, Z: F64, to: "Space") -> F64:
         """Points of this space as points of another (exact where nothing was clipped)."""
         return np.clip((Z * self.scale + self.mean - to.mean) / to.scale, -to.clip, to.clip)

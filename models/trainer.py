@@ -1,12 +1,14 @@
 """The trainer: panel in, published snapshots out; deterministic for a seed, bounded in memory."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from models.ancestry import Ancestry
 from models.errors import InvalidState
+from models.former import Former
 from models.languages import LANGUAGES
 from models.learner import Learner
 from models.lineage import Memory
@@ -53,6 +55,7 @@ class _State(msgspec.Struct, frozen=True):
     learner: dict[str, object]
     least: int = LEAST_CUSTOMERS
     origins: dict[str, tuple[int, int]] = {}
+    former: dict[str, Any] = {}
 
 
 class Trainer:
@@ -104,6 +107,7 @@ class Trainer:
         self._panel = Panel(len(self.features), panel_size)
         self._learner: Learner = make_learner(clusterer, self.features, seed)
         self._ancestry = Ancestry()
+        self._former = Former(len(self.features))
         self._least = LEAST_CUSTOMERS
         self._generation = 0
 
@@ -140,6 +144,7 @@ class Trainer:
         gap = np.full((len(self._panel), len(more)), np.nan)
         X = np.hstack([self._panel.X, gap])
         wider._panel.restore(list(self._panel), X, self._panel.rate, self._panel.pending)
+        wider._former = self._former.widened(len(more))
         wider._ancestry, wider._generation = self._ancestry, self._generation
         if self.snapshot is not None:
             wider.snapshot = self.snapshot.widened(more)
@@ -208,6 +213,8 @@ class Trainer:
         if self.snapshot is not None:
             now = self.snapshot.ids[partition(Z, self.snapshot.centroids).labels]
             self._ancestry.tick(list(self._panel), now)
+        self._former.tick(list(self._panel), X, space)
+        self._learner.recall(*self._former.places(list(self._panel), space))
         found = self._learner.learn(Z, self._panel.take_changed())
         if self.snapshot is not None and not self._worth_publishing(self.snapshot, Z, found):
             return None
@@ -271,7 +278,7 @@ class Trainer:
             self._ancestry.next_id, self._generation, ticks, then, lately,
             self._ancestry.heirs,
             self.snapshot.to_json() if self.snapshot else "",
-            self._learner.state(), self._least, origins,
+            self._learner.state(), self._least, origins, self._former.state(),
         )  # fmt: skip
         return _MAGIC + msgspec.msgpack.encode(state)
 
@@ -301,6 +308,7 @@ class Trainer:
         trainer._panel.restore(state.customers, X, state.rate, state.pending)
         memory = Memory(state.memory_ticks, state.then, state.lately, state.origins)
         trainer._ancestry = Ancestry(state.next_id, memory, state.heirs)
+        trainer._former = Former.restored(state.former, len(state.features))
         trainer._generation, trainer._least = state.generation, state.least
         if state.snapshot:
             trainer.snapshot = Snapshot.from_json(state.snapshot)

@@ -1,0 +1,78 @@
+"""Where the customers of the panel lay some time ago: tells who has moved from who has not."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.space import F64, Ints, Space, flatten
+
+F16 = npt.NDArray[np.float16]
+
+#: Former places are between one and two of these many ticks old.
+FORMER_TICKS = 20
+
+
+class Former:
+    """Two looks at everybody, of which the older one tells.
+
+    Logarithms are kept in half precision, which is a hundredth of a deviation or less.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width, self._ticks = width, 0
+        self._then: tuple[dict[str, int], F16] = ({}, _nobody(width))
+        self._lately = self._then
+
+    def tick(self, customers: Collection[str], X: F64, space: Space) -> None:
+        """Once per tick: the raw vectors now; they are taken in every `FORMER_TICKS`."""
+        if self._ticks % FORMER_TICKS == 0:
+            rows = {name: row for row, name in enumerate(customers)}
+            self._then = self._lately
+            self._lately = rows, flatten(X, space.logged).astype(np.float16)
+        self._ticks += 1
+
+    def places(self, customers: Collection[str], space: Space) -> tuple[Ints, F64]:
+        """Whose former places are known, as rows of `customers`, and these as points."""
+        rows, levels = self._then
+        found = np.array([rows.get(name, -1) for name in customers], dtype=np.int64)
+        known = np.flatnonzero(found >= 0)
+        return known, space.at(levels[found[known]].astype(np.float64))
+
+    def widened(self, more: int) -> "Former":
+        """The same with `more` further features, unknown for everybody so far."""
+        wider = Former(self._width + more)
+        wider._ticks = self._ticks
+        wider._then, wider._lately = (
+            (rows, np.pad(levels, ((0, 0), (0, more)), constant_values=np.nan))
+            for rows, levels in (self._then, self._lately)
+        )
+        return wider
+
+    def state(self) -> dict[str, Any]:
+        """What `restored` needs."""
+        return {
+            "ticks": self._ticks,
+            "customers": [list(rows) for rows, _ in (self._then, self._lately)],
+            "levels": [levels.tobytes() for _, levels in (self._then, self._lately)],
+        }
+
+    @classmethod
+    def restored(cls, state: dict[str, Any], width: int) -> "Former":
+        """What `state` was taken of; an empty one knows of nobody."""
+        former = cls(width)
+        if state:
+            former._ticks = state["ticks"]
+            former._then, former._lately = (
+                (
+                    {name: row for row, name in enumerate(customers)},
+                    np.frombuffer(levels, dtype=np.float16).reshape(len(customers), width),
+                )
+                for customers, levels in zip(state["customers"], state["levels"], strict=True)
+            )
+        return former
+
+
+def _nobody(width: int) -> F16:
+    return np.zeros((0, width), dtype=np.float16)

@@ -1,0 +1,57 @@
+"""Where customers lay a while ago, by hand."""
+
+import numpy as np
+import pytest
+
+from models.former import FORMER_TICKS, Former
+from models.space import Space
+
+SPACE = Space(np.array([1.0, 2.0]), np.array([0.5, 2.0]), np.array([True, True]))
+#: As points: (log - mean) / scale, so (0, 0) and (2, -1).
+A, B = np.expm1([1.0, 2.0]), np.expm1([2.0, 0.0])
+
+
+def test_nobody_is_known_at_first() -> None:
+    rows, then = Former(2).places(["a"], SPACE)
+    assert rows.tolist() == []
+    assert then.shape == (0, 2)
+
+
+def test_places_are_told_when_they_are_old_enough() -> None:
+    former = Former(2)
+    former.tick(["a", "b"], np.array([A, B]), SPACE)
+    for _ in range(FORMER_TICKS - 1):
+        former.tick(["a", "b"], np.array([B, B]), SPACE)
+        assert former.places(["a"], SPACE)[0].tolist() == []
+    former.tick(["a", "b"], np.array([B, B]), SPACE)
+    # In another order, with somebody who was not there.
+    rows, then = former.places(["new", "b", "a"], SPACE)
+    assert rows.tolist() == [1, 2]
+    assert then == pytest.approx(np.array([[2.0, -1.0], [0.0, 0.0]]), abs=0.01)
+
+
+def test_they_follow_the_space_and_the_features() -> None:
+    former = Former(2)
+    for _ in range(FORMER_TICKS + 1):
+        former.tick(["a"], np.array([[A[0], np.nan]]), SPACE)
+    elsewhere = Space(np.array([0.0, 2.0]), np.array([0.5, 2.0]), np.array([True, True]))
+    assert former.places(["a"], elsewhere)[1] == pytest.approx(np.array([[2.0, 0.0]]), abs=0.01)
+    wider = Space(np.zeros(3), np.ones(3), np.array([True] * 3))
+    rows, then = former.widened(1).places(["a"], wider)
+    assert rows.tolist() == [0]
+    assert then == pytest.approx(np.array([[1.0, 0.0, 0.0]]), abs=0.01)
+
+
+def test_a_stored_one_goes_on() -> None:
+    former = Former(2)
+    for _ in range(FORMER_TICKS + 5):
+        former.tick(["a", "b"], np.array([A, B]), SPACE)
+    again = Former.restored(former.state(), 2)
+    for one in (former, again):
+        for _ in range(FORMER_TICKS):
+            one.tick(["b"], np.array([A]), SPACE)
+    for got, expected in zip(
+        again.places(["a", "b"], SPACE), former.places(["a", "b"], SPACE), strict=True
+    ):
+        assert np.array_equal(got, expected)
+    assert Former.restored({}, 2).places(["a"], SPACE)[0].tolist() == []
