@@ -10,7 +10,7 @@ TINY = 1e-12
 FEW = 32
 
 
-def settle(D: F64, here: list[int] | Ints, hysteresis: float) -> tuple[list[int] | Ints, F32]:
+def settle(D: F64, here: list[int] | Ints, nearer: list[float]) -> tuple[list[int] | Ints, F32]:
     """Rows of the segments that customers belong to, and how sure that is.
 
     Parameters
@@ -19,26 +19,30 @@ def settle(D: F64, here: list[int] | Ints, hysteresis: float) -> tuple[list[int]
         Squared distances of customers from centroids, shape (n, k); may be overwritten.
     here
         Row of the segment each customer is in, -1 for none; a list if n is at most `FEW`.
-    hysteresis
-        A customer moves only when the new centroid is nearer than (1 - this) of the old distance.
+    nearer
+        A customer moves to a segment only when its squared distance is less than this part of
+        the old one, one for each segment.
 
     Returns
     -------
     rows, confidence
         See `Snapshot.assign`.
     """
-    closer = (1.0 - hysteresis) ** 2
     if isinstance(here, list):
-        return _one_by_one(D.tolist(), here, closer)
-    return _at_once(D, here, closer)
+        return _one_by_one(D.tolist(), here, nearer)
+    return _at_once(D, here, nearer)
 
 
-def _one_by_one(D: list[list[float]], here: list[int], closer: float) -> tuple[list[int], F32]:
+def _one_by_one(
+    D: list[list[float]], here: list[int], nearer: list[float]
+) -> tuple[list[int], F32]:
     rows, sure = [], []
     for distances, own in zip(D, here, strict=True):
         best = min(distances)
-        if own < 0 or best < closer * distances[own]:
-            own = distances.index(best)
+        if best < distances[own] or own < 0:
+            nearest = distances.index(best)
+            if own < 0 or best < nearer[nearest] * distances[own]:
+                own = nearest
         rows.append(own)
         own_d, distances[own] = distances[own], np.inf
         other = min(distances)
@@ -47,12 +51,12 @@ def _one_by_one(D: list[list[float]], here: list[int], closer: float) -> tuple[l
     return rows, np.array(sure, dtype=np.float32)
 
 
-def _at_once(D: F64, here: Ints, closer: float) -> tuple[Ints, F32]:
+def _at_once(D: F64, here: Ints, nearer: list[float]) -> tuple[Ints, F32]:
     every = np.arange(len(D))
     nearest = D.argmin(axis=1)
     own = np.where(here >= 0, here, nearest)
     own_d, best = D[every, own], D[every, nearest]
-    moves = best < closer * own_d
+    moves = best < np.array(nearer)[nearest] * own_d
     rows = np.where(moves, nearest, own)
     if D.shape[1] == 1:
         return rows, np.ones(len(D), dtype=np.float32)

@@ -18,6 +18,9 @@ from models.space import CLIP, F32, F64, Ints, Space
 UNASSIGNED = -1
 #: A customer moves only when the new centroid is nearer than (1 - this) of the old distance.
 HYSTERESIS = 0.2
+#: Into a segment that is so many versions old at most, and not of the first, this part of it will
+#: do: its first customers came before it and are in others.
+YOUNG_VERSIONS, YOUNG = 15, 0.75
 #: A scale so large that a feature divided by it makes no difference.
 WEIGHTLESS = 1e9
 FORMAT = 1
@@ -155,6 +158,12 @@ class Snapshot:
         return Explainer(self.features, called, self.centroids, LANGUAGES[self.language])
 
     @cached_property
+    def _nearer(self) -> list[float]:
+        """How near each segment must be to be moved to, in parts of the old squared distance."""
+        young = [1 < s.born_version >= self.version - YOUNG_VERSIONS for s in self.segments]
+        return [(1.0 - self.hysteresis * (YOUNG if y else 1.0)) ** 2 for y in young]
+
+    @cached_property
     def _order(self) -> Ints:
         return np.argsort(self.ids)
 
@@ -195,7 +204,7 @@ class Snapshot:
             segment; .5 is half-way between two.
         """
         D = self._distances(self.space.project(X))
-        rows, confidence = settle(D, self._rows(current), self.hysteresis)
+        rows, confidence = settle(D, self._rows(current), self._nearer)
         return self.ids[rows], confidence
 
     def explain(self, x: F64, segment_id: int = UNASSIGNED) -> str:

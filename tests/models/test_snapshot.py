@@ -46,6 +46,20 @@ def test_a_customer_moves_only_when_it_is_clearly_nearer() -> None:
     assert confidence[0] == pytest.approx(1.8**2 / (1.8**2 + 2.2**2))
 
 
+def test_less_will_do_for_a_young_segment() -> None:
+    # At 2.1 the new distance is 1.9 of 2.1 (.905), at 2.2 it is 1.8 of 2.2 (.82 < .85).
+    rows = segment(4, (0.0, 0.0)), segment(9, (4.0, 0.0), born_version=2)
+    young, old = snapshot(*rows, version=17), snapshot(*rows, version=18)
+    first = snapshot(rows[0], segment(9, (4.0, 0.0), born_version=1))
+    for many in (1, 20):
+        X, current = at(*[2.1, 2.2] * many), np.array([4, 4] * many)
+        assert young.assign(X, current)[0].tolist() == [4, 9] * many
+        assert old.assign(X, current)[0].tolist() == [4, 4] * many
+        assert first.assign(X, current)[0].tolist() == [4, 4] * many
+    # The way back is as far as ever.
+    assert young.assign(at(1.8), np.array([9]))[0].tolist() == [9]
+
+
 def test_an_id_that_is_gone_counts_as_unassigned() -> None:
     assert LINE.assign(at(2.2, 2.2, 2.2), np.array([5, 12, -1]))[0].tolist() == [9, 9, 9]
 
