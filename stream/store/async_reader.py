@@ -3,14 +3,13 @@
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis.exceptions
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import told
+from stream.store.async_connect import AsyncConnected
 from stream.store.reader import BLOCK_MS, CLAIM_MS, PAGE
 from stream.store.records import (
     Change,
@@ -22,10 +21,9 @@ from stream.store.records import (
     to_segments,
     to_segments_list,
 )
-from stream.store.store import client
 
 
-class AsyncReader:
+class AsyncReader(AsyncConnected):
     """Reads Redis, and never writes but for the position of a consumer group.
 
     See `Reader`. To be made and used within one event loop; close it, or use `async with`.
@@ -39,23 +37,7 @@ class AsyncReader:
     ) -> None:
         settings = Settings(redis=where) if isinstance(where, str) else where
         timeout_seconds = max(timeout_seconds, 2 * BLOCK_MS / 1000)
-        self._redis: Any = client(settings, timeout_seconds=timeout_seconds, decode=True)
-        self._told = told(settings.redis)
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._redis.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
+        super().__init__(settings, timeout_seconds=timeout_seconds)
 
     async def segments(self, customer_id: str) -> tuple[str, ...]:
         """Ids of the segments that the customer is in; empty also for an unknown customer.

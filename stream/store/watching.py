@@ -5,15 +5,14 @@ Its cost grows with segments and partitions, never with customers: no scan, no m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import redis.exceptions
 
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import told
+from stream.store.async_connect import AsyncConnected
 from stream.store.records import (
     Change,
     Segment,
@@ -22,7 +21,6 @@ from stream.store.records import (
     to_segments_list,
     to_worker,
 )
-from stream.store.store import client
 from stream.topics import EVENT_TOPICS
 
 #: Changes read at once; when more have come, the rest is skipped, and that is said.
@@ -69,32 +67,16 @@ class _League(msgspec.Struct):
     updated_ms: int = 0
 
 
-class Watcher:
+class Watcher(AsyncConnected):
     """Looks at Redis again and again, and never writes; each look may raise StoreError."""
 
     def __init__(self, settings: Settings, *, timeout_seconds: float = 3.0) -> None:
-        self._redis: Any = client(settings, timeout_seconds=timeout_seconds, decode=True)
-        self._told = told(settings.redis)
+        super().__init__(settings, timeout_seconds=timeout_seconds)
         self._partitions = settings.partitions
         self._position = ""
         self._described: Mapping[str, str] = {}
         self._names: str | None = None
         self._parsed: dict[str, Segment] = {}
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._redis.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def look(self) -> Seen:
         """Redis as it is now, and the changes since the last look."""
