@@ -36,7 +36,6 @@ Time = datetime | int | float | None
 _NOTHING = msgspec.Raw(b"")
 #: An object with nothing in it.
 EMPTY = msgspec.Raw(b"{}")
-_BRACE, _BRACKET = b"{"[0], b"["[0]
 #: Numbers that may be out of a float's range, which raw JSON is not checked for: outside of texts
 #: they stand behind one of three signs. A random id has digits around an "e" often enough.
 _SUSPICIOUS = re2.compile(rb"[:,\[]\s*-?(?:[\d.]+[eE]\+?\d{3}|[\d.]{200})")
@@ -220,12 +219,13 @@ def raw_object(raw: msgspec.Raw, name: str) -> msgspec.Raw:
     """
     if raw is _NOTHING:
         return EMPTY
-    text = memoryview(raw)
-    if text and text[0] == _BRACE:
+    # The copy costs less than a view of it.
+    text = bytes(raw)
+    if text.startswith(b"{"):
         return raw
-    if not text or bytes(text[:5]) == b"null":
+    if not text or text == b"null":
         return EMPTY
-    if not _read_any(raw) and text[0] == _BRACKET:
+    if text.startswith(b"[") and not _read_any(raw):
         return EMPTY
     raise invalid(f"{name}: expected an object")
 

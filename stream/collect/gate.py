@@ -117,6 +117,20 @@ class Gate:
             still get there then; sent again they are recognised.
         """
         self._check_room(records)
+        others: set[_Ticket] = set()
+        fresh = {record.identity: record for record in records}
+        if len(fresh) < len(records) or not self._under_way.keys().isdisjoint(fresh):
+            fresh, others = self._sorted(records)
+        self.counts["duplicates"] += len(records) - len(fresh)
+        if fresh:
+            own = _Ticket(fresh)
+            self._enter(own)
+            await self._end_of(own)
+        for ticket in others:
+            await self._end_of(ticket)
+
+    def _sorted(self, records: Sequence[Record]) -> tuple[dict[int, Record], set[_Ticket]]:
+        """The first of every event that is not under way, and tickets of those that are."""
         fresh: dict[int, Record] = {}
         others: set[_Ticket] = set()
         for record in records:
@@ -125,13 +139,7 @@ class Gate:
                 fresh.setdefault(record.identity, record)
             else:
                 others.add(ticket)
-        self.counts["duplicates"] += len(records) - len(fresh)
-        if fresh:
-            own = _Ticket(fresh)
-            self._enter(own)
-            await self._end_of(own)
-        for ticket in others:
-            await self._end_of(ticket)
+        return fresh, others
 
     async def close(self) -> None:
         """Wait for what is under way, for a bounded time."""
@@ -247,11 +255,13 @@ class Gate:
         sends: list[tuple[list[int], Any]] = []
         now_ms = time.time_ns() // 1_000_000
         batch, begin = self._producer.create_batch(), 0
+        append = batch.append
         for i, record in enumerate(records):
-            if batch.append(timestamp=now_ms, key=record.key, value=record.value) is None:
+            if append(timestamp=now_ms, key=record.key, value=record.value) is None:
                 sends.append(await self._sent(batch, place, records[begin:i]))
                 batch, begin = self._producer.create_batch(), i
-                batch.append(timestamp=now_ms, key=record.key, value=record.value)
+                append = batch.append
+                append(timestamp=now_ms, key=record.key, value=record.value)
         sends.append(await self._sent(batch, place, records[begin:]))
         return sends
 

@@ -7,16 +7,17 @@ the write key), `anonymous_id` and `previous_id` where the call named them.
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from stream.collect.calls import Call, as_raw, dictionary, identifier, raw_object
+from stream.collect.calls import Call, Text, as_raw, dictionary, identifier, raw_object
 from stream.collect.commerce import purchase_fields, sign_of
 from stream.collect.refusal import invalid
-from stream.collect.times import happened_ms, to_ms
+from stream.collect.times import datetime_to_ms, happened_ms, to_ms
 from stream.collect.traits import flat_traits, group_traits
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
 
@@ -76,19 +77,33 @@ class Mapper:
         Refusal
             400, with the field and what was expected.
         """
-        customer_id, anonymous_id = _who(call)
-        message_id = identifier(call.message_id)
-        event_id = _short(message_id) if message_id else str(uuid4())
+        customer_id, event_id, anonymous_id = call.user_id, call.message_id, ""
+        # Nearly always there is nothing to do but to ask; calls would cost more than the answers.
+        if (
+            type(customer_id) is not str
+            or not 0 < len(customer_id) <= MAX_ID
+            or customer_id.isspace()
+            or call.anonymous_id is not None
+        ):
+            customer_id, anonymous_id = _who(call)
+        if type(event_id) is not str or not 0 < len(event_id) <= MAX_ID or event_id.isspace():
+            event_id = _event_id(event_id)
         at_ms = _when(call, sent_ms, received_ms)
         key = customer_id.encode()
         identity = identity_of(key, event_id)
         named = anonymous_id if anonymous_id and anonymous_id != customer_id else msgspec.UNSET
-        found = None if _is_plain(call) else self._fields(call, customer_id, event_id)
+        kind = call.type
+        found = None
+        if sign_of(call.event or "") if kind == "track" else kind not in _VIEWS:
+            found = self._fields(call, customer_id, event_id)
         if found is None:
-            view = _Interaction(
-                event_id, customer_id, at_ms, *_interaction(call), call.type, source, named
+            name, properties, context = _interaction(call)
+            value = _encode(
+                _Interaction(
+                    event_id, customer_id, at_ms, name, properties, context, kind, source, named
+                )
             )
-            return Record(INTERACTIONS, key, _encode(view), identity, view.name, customer_id, at_ms)
+            return Record(INTERACTIONS, key, value, identity, name, customer_id, at_ms)
         topic, fields = found
         record = {"event_id": event_id, "customer_id": customer_id, "timestamp": at_ms, **fields}
         record |= {"type": call.type, "source": source}
@@ -133,17 +148,10 @@ def identity_of(key: bytes, event_id: str) -> int:
     return xxh3_64_intdigest(key + b"\0" + event_id.encode()) - _HALF
 
 
-def _is_plain(call: Call) -> bool:
-    """Whether the call is an interaction by its type and name."""
-    if call.type == "track":
-        return call.event is None or not sign_of(call.event)
-    return call.type in _VIEWS
-
-
 def _who(call: Call) -> tuple[str, str]:
     """Id of the customer, and its anonymous id ("" for none)."""
-    anonymous_id = "" if call.anonymous_id is None else identifier(call.anonymous_id)
-    customer_id = "" if call.user_id is None else identifier(call.user_id)
+    anonymous_id = identifier(call.anonymous_id)
+    customer_id = identifier(call.user_id)
     if not customer_id:
         if call.type == "alias":
             raise invalid("userId: expected the customer's new id")
@@ -157,8 +165,10 @@ def _who(call: Call) -> tuple[str, str]:
 
 def _when(call: Call, sent_ms: int | None, received_ms: int) -> int:
     # RudderStack's SDKs send both: `timestamp` is then what the caller gave.
-    given = call.timestamp if call.timestamp is not None else call.original_timestamp
-    original_ms = to_ms(given)
+    given = call.timestamp
+    if given is None:
+        given = call.original_timestamp
+    original_ms = datetime_to_ms(given) if type(given) is datetime else to_ms(given)
     if original_ms is None and given not in (None, ""):
         raise invalid("timestamp: expected RFC 3339, or epoch milliseconds as a number")
     if call.sent_at is not None:
@@ -168,22 +178,22 @@ def _when(call: Call, sent_ms: int | None, received_ms: int) -> int:
 
 def _interaction(call: Call) -> tuple[str, msgspec.Raw, msgspec.Raw]:
     """Name, properties and context."""
-    properties = raw_object(call.properties, "properties")
-    context = raw_object(call.context, "context")
+    properties, context = call.properties, call.context
+    if bytes(properties)[:1] != b"{":
+        properties = raw_object(properties, "properties")
+    if bytes(context)[:1] != b"{":
+        context = raw_object(context, "context")
     if call.type == "track":
-        return _event_name(call.event), properties, context
+        name = call.event
+        if not name or name.isspace():
+            raise invalid("event: expected the event's name")
+        if len(name) > MAX_ID:
+            raise invalid(f"event: expected at most {MAX_ID} characters")
+        return name, properties, context
     own = {name: v for name, v in (("name", call.name), ("category", call.category)) if v}
     if own:
         properties = as_raw({**dictionary(properties, "properties"), **own})
     return _VIEWS[call.type or ""], properties, context
-
-
-def _event_name(name: str | None) -> str:
-    if not name or name.isspace():
-        raise invalid("event: expected the event's name")
-    if len(name) > MAX_ID:
-        raise invalid(f"event: expected at most {MAX_ID} characters")
-    return name
 
 
 def _previous(call: Call, customer_id: str) -> str:
@@ -193,7 +203,8 @@ def _previous(call: Call, customer_id: str) -> str:
     return previous_id
 
 
-def _short(event_id: str) -> str:
-    if len(event_id) <= MAX_ID:
-        return event_id
-    return hashlib.sha256(event_id.encode()).hexdigest()
+def _event_id(message_id: Text) -> str:
+    given = identifier(message_id)
+    if not given:
+        return str(uuid4())
+    return given if len(given) <= MAX_ID else hashlib.sha256(given.encode()).hexdigest()

@@ -19,7 +19,7 @@ def to_ms(value: Any) -> int | None:
     or milliseconds as a number.
     """
     if isinstance(value, datetime):
-        return _datetime_to_ms(value)
+        return datetime_to_ms(value)
     if isinstance(value, str):
         return _text_to_ms(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -36,10 +36,11 @@ def _text_to_ms(text: str) -> int | None:
             at = datetime.fromisoformat(text.strip())
         except ValueError:
             return None
-    return _datetime_to_ms(at)
+    return datetime_to_ms(at)
 
 
-def _datetime_to_ms(at: datetime) -> int:
+def datetime_to_ms(at: datetime) -> int:
+    """Epoch ms; without an offset it is UTC."""
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     since = at - _EPOCH
