@@ -231,7 +231,8 @@ def _collect(part: Mapping[str, Any]) -> Section:
             )  # fmt: skip
     title = (
         f"collect: HTTP to Kafka ({part['broker']} broker), single calls and batches of "
-        f"{part['events_per_batch']}; the server on one core, all else on another"
+        f"{part['events_per_batch']}; the server on one core, all else on another, which may "
+        "bound events/s; per core: by the CPU seconds of the server's process"
     )
     columns = ("requests/s", "events/s", "events per core and s", "core used", "p50 ms", "p99 ms")
     return Section(title, ("", *columns), rows)
