@@ -110,11 +110,11 @@ def wait_until(
         time.sleep(0.2)
 
 
-#: Whether every chart is drawn, and as wide as its place.
+#: Whether every chart is drawn, and what it draws is about as wide as its place.
 DRAWN = """
-[...document.querySelectorAll('.chart')].every(
-  chart => (chart.querySelector('svg')?.getBoundingClientRect().width ?? 0)
-    > chart.clientWidth - 40)
+[...document.querySelectorAll('.chart')].every(chart => Math.max(0,
+  ...[...chart.querySelectorAll('path')].map(path => path.getBoundingClientRect().width)
+  ) > 0.7 * chart.clientWidth)
 """
 
 
