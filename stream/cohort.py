@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.columns import TABLE_BITS
-from stream.customer import ROW, Extra, Table
+from stream.customer import ROW, Extra, Table, get_rows, set_rows
 
 
 @dataclass(slots=True)
@@ -36,13 +36,13 @@ class Cohort:
     def gather(cls, tables: Sequence[Table], keys: NDArray[np.int64]) -> "Cohort":
         """Copy customers out of their tables; `keys` as in joined columns, sorted, each once."""
         if len(tables) == 1:
-            return cls(tables, [0, len(keys)], keys, tables[0].rows[keys])
+            return cls(tables, [0, len(keys)], keys, get_rows(tables[0].rows, keys))
         edges = np.arange(1, len(tables), dtype=np.int64) << TABLE_BITS
         bounds = [0, *np.searchsorted(keys, edges).tolist(), len(keys)]
         rows = keys & ((1 << TABLE_BITS) - 1)
         cohort = cls(tables, bounds, rows, np.empty(len(keys), ROW))
         for table, part in cohort.parts():
-            cohort.state[part] = table.rows[rows[part]]
+            set_rows(cohort.state, part, get_rows(table.rows, rows[part]))
         return cohort
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class Cohort:
     def scatter(self) -> None:
         """Write the rows back into their tables."""
         for table, part in self.parts():
-            table.rows[self.rows[part]] = self.state[part]
+            set_rows(table.rows, self.rows[part], self.state[part])
 
     def names(self) -> list[str]:
         """Name of each customer."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
 from stream.cohort import Cohort
-from stream.customer import UNASSIGNED, Extra, stored_forms
+from stream.customer import UNASSIGNED, Extra, get_rows, stored_forms
 from stream.defined import Defined
 from stream.membership import Change, Clusters, cluster_segment
 from stream.store.write import Group, Write
@@ -93,7 +93,7 @@ def _values(
     defined: Defined | None,
 ) -> list[list[Any]]:
     """Stored state, each field and, with events, the source; one list of values each."""
-    state = judged.cohort.state[which]
+    state = get_rows(judged.cohort.state, which)
     clusters = state["cluster"].tolist()
     values: list[list[Any]] = [stored_forms(state, extras)]
     for name in fields:
