@@ -116,7 +116,8 @@ class Crew:
                 raise
 
     async def _positions(self, assigned: set[TP]) -> Mapping[TP, int]:
-        first = await asyncio.wait_for(self.consumer.log_starts(assigned), _KAFKA_SECONDS)
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            first = await self.consumer.log_starts(assigned)
         events = {tuple_of(tp): first[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
         await self.backfilling.learn()
         places = await self.pipeline.assign(events)
@@ -139,8 +140,8 @@ class Crew:
 
     async def first_offset(self, place: Place) -> int:
         """First offset that the log of a partition still has."""
-        starts = self.consumer.log_starts([TP(*place)])
-        return (await asyncio.wait_for(starts, _KAFKA_SECONDS))[TP(*place)]
+        async with asyncio.timeout(_KAFKA_SECONDS):
+            return (await self.consumer.log_starts([TP(*place)]))[TP(*place)]
 
     # -- agents ----------------------------------------------------------------------------
 
@@ -282,7 +283,8 @@ class Crew:
             self._progress.reset()
             return
         try:
-            waiting = await asyncio.wait_for(self._waiting(), _KAFKA_SECONDS)
+            async with asyncio.timeout(_KAFKA_SECONDS):
+                waiting = await self._waiting()
         except (KafkaError, TimeoutError, IllegalStateError):
             # Nobody to make progress with; count from when the brokers are back.
             self._progress.reset()

@@ -40,7 +40,8 @@ class Sender:
         for message in messages:
             places[message.topic, message.partition].append(message)
         sends = [self._send(producer, place, those) for place, those in places.items()]
-        await asyncio.wait_for(_all(sends), _SEND_SECONDS)
+        async with asyncio.timeout(_SEND_SECONDS):
+            await _all(sends)
 
     async def close(self) -> None:
         """Send what is left and disconnect."""

@@ -133,10 +133,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         for tp, offset in partitions.items():
             consumer.seek(tp, offset)
             self._ends[TP(tp.topic, tp.partition)] = offset
-        await asyncio.wait_for(
-            asyncio.gather(*[consumer.position(tp) for tp in partitions]),
-            timeout=self.app.conf.broker_request_timeout / 3,
-        )
+        async with asyncio.timeout(self.app.conf.broker_request_timeout / 3):
+            await asyncio.gather(*[consumer.position(tp) for tp in partitions])
 
     async def _fetch_records(
         self,
@@ -230,7 +228,8 @@ class Consumer(driver.Consumer):
         room = cast(App, self.app).room
         try:
             if not room.is_set():
-                await asyncio.wait_for(room.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await room.wait()
         except TimeoutError:
             return
         records, active = await self._wait_next_records(timeout)

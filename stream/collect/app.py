@@ -162,7 +162,8 @@ def _answer(refusal: Refusal) -> Response:
 async def _stop(producer: Any) -> None:
     """An idempotent producer would wait for a Kafka that is away for ever."""
     try:
-        await asyncio.wait_for(producer.stop(), _GRACE_SECONDS)
+        async with asyncio.timeout(_GRACE_SECONDS):
+            await producer.stop()
     except TimeoutError:
         log.warning("Kafka did not take everything; nobody was told that it has it")
 

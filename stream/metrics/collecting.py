@@ -71,7 +71,8 @@ class Watch:
 
     async def _answered(self) -> bool:
         try:
-            return await asyncio.wait_for(self._ask(), _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._ask()
         except (KafkaError, OSError, TimeoutError) as error:
             log.debug("Kafka does not answer: %r", error)
             return False
