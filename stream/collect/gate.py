@@ -30,6 +30,8 @@ _MAX_FLUSH_EVENTS = 5_000
 #: Few: what waits meanwhile goes in larger batches.
 _MAX_FLUSHES = 2
 _SWEEP_SECONDS = 0.5
+#: Customers whose partition is known; then all are forgotten.
+_OWNERS_KEPT = 65_536
 _FULL_RETRY_SECONDS = 2
 _AWAY_RETRY_SECONDS = 5
 
@@ -61,6 +63,27 @@ class _Ticket:
         self.taken: bool | None = None
 
 
+class _Owners:
+    """Partition of each key; customers send many events one after the other."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._known: dict[bytes, int] = {}
+
+    def of(self, keys: Sequence[bytes]) -> list[int]:
+        """Partition of every key."""
+        known = self._known
+        missing = [key for key in keys if key not in known]
+        if missing:
+            if len(known) > _OWNERS_KEPT:
+                known.clear()
+                missing = list(keys)
+            known.update(
+                zip(missing, partitions_of(missing, self._partitions).tolist(), strict=True)
+            )
+        return [known[key] for key in keys]
+
+
 class Gate:
     """Hands records to Kafka, each once however often and by whom it is sent again.
 
@@ -74,7 +97,7 @@ class Gate:
 
     def __init__(self, producer: Any, partitions: int, seen: Seen | None = None) -> None:
         self._producer = producer
-        self._partitions = partitions
+        self._owners = _Owners(partitions)
         self._seen = seen
         self._tickets: list[_Ticket] = []
         self._under_way: dict[int, _Ticket] = {}
@@ -243,7 +266,7 @@ class Gate:
 
     async def _hand_over(self, records: list[Record]) -> list[tuple[list[int], Any]]:
         """Identities and acknowledgement of every batch; batches of a partition in order."""
-        owners = partitions_of([record.key for record in records], self._partitions).tolist()
+        owners = self._owners.of([record.key for record in records])
         places: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record, owner in zip(records, owners, strict=True):
             places[record.topic, owner].append(record)

@@ -9,6 +9,7 @@ from stream.collect import gate as gates
 from stream.collect.gate import Gate
 from stream.collect.mapping import Record, identity_of
 from stream.collect.refusal import Refusal
+from stream.topics import partition_of
 from tests.collect.harness import FakeKafka
 
 
@@ -162,3 +163,15 @@ async def test_what_waits_is_bounded(gate: Gate, kafka: FakeKafka, monkeypatch: 
     await asyncio.sleep(0.01)
     await gate.put([record("c"), record("d")])
     assert names(kafka) == ["a", "b", "c", "d"]
+
+
+async def test_each_record_goes_to_its_owner_however_many_are_known(
+    gate: Gate, kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gates, "_OWNERS_KEPT", 3)
+    for i in range(12):
+        # Some that came before, and some that are new.
+        await gate.put([record(f"{i}-{j}", f"customer-{i + j}") for j in range(4)])
+    found = [(key.decode(), partition) for _, partition, key, _ in kafka.records]
+    assert len(found) == 48
+    assert found == [(customer, partition_of(customer, 8)) for customer, _ in found]
