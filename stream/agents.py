@@ -87,6 +87,8 @@ class Crew:
         self._gathering = Gathering(self._process, settings.batch)
         self.app.room = self._gathering.room
         self.pipeline.before_write = self._gathering.look_ahead
+        #: Told of each group before it is applied, where somebody wants to know.
+        self.before_group: Callable[[Sequence[Batch]], None] | None = None
         self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
         self._progress = Progress()
@@ -151,6 +153,8 @@ class Crew:
             self._gathering.add(batches)
 
     async def _process(self, group: Sequence[Batch]) -> None:
+        if self.before_group is not None:
+            self.before_group(group)
         try:
             await self.pipeline.process(*group)
         except (KafkaError, TimeoutError) as error:

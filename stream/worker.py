@@ -6,14 +6,15 @@ import logging
 import os
 import sys
 import threading
-from importlib import import_module
 from typing import Any
 
 from faust import Worker
 
 from stream import admin
 from stream.agents import Crew, assemble
-from stream.errors import AgosError, ConfigurationError
+from stream.errors import AgosError
+from stream.logs import set_up
+from stream.metrics.extras import optional
 from stream.settings import Settings
 from stream.store.store import opened
 
@@ -35,11 +36,8 @@ def run(settings: Settings) -> int:
     AgosError
         If the topics or the Redis are not as they must be.
     """
-    logging.basicConfig(
-        level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for noisy in ("faust", "mode", "aiokafka", "kafka"):
-        logging.getLogger(noisy).setLevel("WARNING" if settings.log != "debug" else "DEBUG")
+    noisy = "WARNING" if settings.log != "debug" else "DEBUG"
+    set_up(settings, dict.fromkeys(("faust", "mode", "aiokafka", "kafka"), noisy))
     topic_ids = admin.check(settings)
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Not uvloop, a tenth faster: it raises on writing to a connection that is being lost, and
@@ -48,7 +46,12 @@ def run(settings: Settings) -> int:
     asyncio.set_event_loop(loop)
     loop.run_until_complete(_check_store(settings))
     app, crew = assemble(settings, topic_ids)
-    _serve_metrics(settings, crew)
+    if settings.metrics:
+        serving = optional("stream.metrics.serving", "AGOS_METRICS", "dashboard")
+        serving.serve_worker(settings, crew)
+    if settings.traces:
+        tracing = optional("stream.tracing.applying", "AGOS_TRACES", "tracing")
+        crew.before_group = tracing.trace_worker(settings, crew.pipeline).take
     ending = _Ending(crew)
     worker = _Worker(
         app, quiet=True, override_logging=False, redirect_stdouts=False, loop=loop, ending=ending
@@ -64,21 +67,6 @@ def run(settings: Settings) -> int:
     except AgosError:
         failed = True
     return 1 if failed or crew.failure is not None else 0
-
-
-def _serve_metrics(settings: Settings, crew: Crew) -> None:
-    if not settings.metrics:
-        return
-    try:
-        serving = import_module("stream.metrics.serving")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "prometheus_client":
-            raise
-        raise ConfigurationError(
-            "AGOS_METRICS needs prometheus-client, which is not installed: "
-            "pip install 'agos[dashboard]'"
-        ) from None
-    serving.serve_worker(settings, crew)
 
 
 class _Ending:

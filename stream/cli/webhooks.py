@@ -1,6 +1,5 @@
 """`agos webhooks`."""
 
-import logging
 import signal
 import threading
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from stream.cli.common import Redis, new_app, out, plural, settings_of
 from stream.collect.webhooks import Deliverer, read_webhooks, redrive
 from stream.errors import AgosError
+from stream.logs import set_up
 from stream.store.undelivered import UndeliveredChanges
 
 app = new_app()
@@ -44,9 +44,7 @@ def webhooks(
                     markup=False,
                 )
         return
-    logging.basicConfig(
-        level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up(settings, {})
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     deliverers = [Deliverer(hook, settings) for hook in hooks]
