@@ -29,7 +29,7 @@ ARRIVED_MARGIN, ARRIVED_TICKS = 0.0, 2
 #: good come and go: by the structure in force, and by one of newcomers while it is young.
 SLACK, YOUNG_SLACK = 0.0175, 0.035
 #: The longer a structure is in force, the more another must bring: after so many ticks so many
-#: times as much.
+#: times as much, where it need not bring as much anyway.
 TENURE_TICKS, TENURE = 80, 3.0
 NEVER = -TENURE_TICKS
 #: In a panel smaller than this chance brings more, so margins are raised by that power.
@@ -221,8 +221,8 @@ class PanelKMeans:
         newcomers = movement.newcomers(here.found, one.found)
         worth = self._worth(one, d, YOUNG_SLACK if newcomers else 0.0)
         gain = worth - self._worth(here, d, self._slack())
-        least = MARGIN * self._settled() * (OTHERWISE if one.found.k == k else 1.0)
-        margin = (ARRIVED_MARGIN if newcomers else least) * _caution(len(Z))
+        doubt = _caution(len(Z)) * (OTHERWISE if one.found.k == k else 1.0)
+        margin = ARRIVED_MARGIN if newcomers else MARGIN * max(doubt, self._settled())
         return _Offer(one.found, gain, margin, newcomers)
 
     def _confirmed(self, newcomers: bool, n: int) -> bool:
