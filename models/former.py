@@ -33,6 +33,16 @@ class Former:
             self._lately = rows, flatten(X, space.logged).astype(np.float16)
         self._ticks += 1
 
+    def customers(self) -> set[str]:
+        """Everybody of whom a former place is kept."""
+        return {*self._then[0], *self._lately[0]}
+
+    def drop(self, customers: Collection[str]) -> None:
+        """Keep nothing of these."""
+        self._then, self._lately = (
+            _without(look, customers) for look in (self._then, self._lately)
+        )
+
     def places(self, customers: Collection[str], space: Space) -> tuple[Ints, F64]:
         """Whose former places are known, as rows of `customers`, and these as points."""
         rows, levels = self._then
@@ -72,6 +82,16 @@ class Former:
                 for customers, levels in zip(state["customers"], state["levels"], strict=True)
             )
         return former
+
+
+def _without(
+    look: tuple[dict[str, int], F16], customers: Collection[str]
+) -> tuple[dict[str, int], F16]:
+    rows, levels = look
+    kept = {name: row for name, row in rows.items() if name not in customers}
+    if len(kept) == len(rows):
+        return look
+    return {name: i for i, name in enumerate(kept)}, levels[list(kept.values())]
 
 
 def _nobody(width: int) -> F16:

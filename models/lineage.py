@@ -77,6 +77,17 @@ class Memory:
                 if self._then:
                     self._then[name] = i
 
+    def customers(self) -> set[str]:
+        """Everybody of whom something is remembered."""
+        return {*self._then, *self._lately, *self._origins}
+
+    def drop(self, customers: Iterable[str]) -> None:
+        """Remember nothing of these."""
+        for name in customers:
+            self._then.pop(name, None)
+            self._lately.pop(name, None)
+            self._origins.pop(name, None)
+
     def parts(
         self,
     ) -> tuple[int, dict[str, int], dict[str, int], dict[str, tuple[int, int]]]:

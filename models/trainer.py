@@ -130,9 +130,16 @@ class Trainer:
         for customer, x in zip(customers, X, strict=True):
             self._panel.put(customer, x)
 
-    def forget(self, customer: str) -> None:
-        """Remove a customer; without effect if it is not in the panel."""
-        self._panel.drop(customer)
+    def forget(self, *customers: str) -> None:
+        """Keep nothing of these customers; without effect where nothing is kept."""
+        for customer in customers:
+            self._panel.drop(customer)
+        self._former.drop(set(customers))
+        self._ancestry.memory.drop(customers)
+
+    def known_customers(self) -> set[str]:
+        """Everybody of whom something is kept."""
+        return {*self._panel, *self._former.customers(), *self._ancestry.memory.customers()}
 
     def widened(self, features: Sequence[str]) -> "Trainer":
         """The same trainer with further features, unknown (NaN) for everybody so far."""

@@ -23,6 +23,7 @@ from stream.errors import ConfigurationError, OffsetError, StoreError
 from stream.samples import Sample, read
 from stream.settings import Settings
 from stream.store.learned import League
+from stream.store.marks import digest_of
 from stream.store.model import Learned, ModelStore, TrainerPosition
 from stream.topics import MODEL_SAMPLES
 from stream.transport import Batch
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Samples taken in before other work of the worker gets a turn: about 1 ms.
 _PART = 100
+#: Between looks for forgotten customers among those that were learned from.
+_FORGET_SECONDS = 20.0
 #: Share of one core that challengers may take.
 _SHADOW_SHARE = 0.02
 
@@ -53,6 +56,7 @@ class Training:
         self._end = 0
         self._failures = 0
         self._next_round_seconds = 0.0
+        self._next_look_seconds = 0.0
         self._lock = asyncio.Lock()
 
     @property
@@ -107,7 +111,9 @@ class Training:
         """
         async with self._lock:
             learning = self._learning
-            if learning is None or self._end == self._stored.offset:
+            if learning is None:
+                return True
+            if not await self._forget(learning) and self._end == self._stored.offset:
                 return True
             wanted = await self._wanted()
             try:
@@ -123,6 +129,21 @@ class Training:
                     self._learning = revived
                 return True
             return await self._keep(learning.trainer, lesson, league, state)
+
+    async def _forget(self, learning: Learning) -> bool:
+        """Keep nothing of who was forgotten; whether there was anybody.
+
+        Whoever comes back later is not learned from either: the mark stays.
+        """
+        if time.monotonic() < self._next_look_seconds:
+            return False
+        self._next_look_seconds = time.monotonic() + _FORGET_SECONDS
+        names = sorted(learning.trainer.known_customers())
+        digests = await asyncio.to_thread(lambda: [digest_of(name) for name in names])
+        marked = await self._store.forgotten(digests)
+        gone = [name for name, forgotten in zip(names, marked, strict=True) if forgotten]
+        learning.trainer.forget(*gone)
+        return bool(gone)
 
     def _learn(self, learning: Learning, wanted: str) -> tuple[Lesson, str]:
         """A tick, and a round of the league if it is due: its JSON, empty if not."""

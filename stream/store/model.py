@@ -110,6 +110,15 @@ class ModelStore:
         name = await self._store.wait_out(lambda: self._store.redis.get(keys.WANTED))
         return name.decode() if name else ""
 
+    async def forgotten(self, digests: Sequence[str]) -> list[bool]:
+        """Which of the customers, told by `marks.digest_of`, were forgotten."""
+        if not digests:
+            return []
+        found = await self._store.wait_out(
+            lambda: self._store.redis.hmget(keys.FORGOTTEN, list(digests))
+        )
+        return [until is not None for until in found]
+
     async def next_id(self) -> int:
         """The first id that no discovered segment in this Redis has had."""
         mark = await self._store.wait_out(lambda: self._store.redis.hget(keys.MODEL, "next_id"))

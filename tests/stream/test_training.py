@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +24,8 @@ from stream.errors import ConfigurationError, OffsetError
 from stream.features import NAMES, VERSION
 from stream.settings import Settings
 from stream.store.learned import LearnedReader, ask_for
-from stream.store.model import ModelStore
+from stream.store.marks import digest_of
+from stream.store.model import ModelStore, TrainerPosition
 from stream.store.store import Store
 from stream.topics import MODEL_SAMPLES
 from stream.training import Training
@@ -57,14 +59,14 @@ def sample(customer: str, x: list[float], version: int = VERSION, at: int = 1) -
     return json.dumps(fields).encode()
 
 
-def samples(start: int, count: int = 60, seed: int = 0) -> Batch:
+def samples(start: int, count: int = 60, seed: int = 0, called: str = "c") -> Batch:
     """Two kinds of customers, as plain as can be."""
     rng = np.random.default_rng(seed)
     records = []
     for number in range(start, start + count):
         kind = number % 2
         x = rng.poisson([1 + 40 * kind, 20, 3, *[30 * (1 - kind) + 1] * (len(NAMES) - 3)])
-        records.append(record(number, sample(f"c{number % 60}", x.astype(float).tolist())))
+        records.append(record(number, sample(f"{called}{number % 60}", x.astype(float).tolist())))
     return Batch(MODEL_SAMPLES, 0, start, start + count, records)
 
 
@@ -96,6 +98,36 @@ async def test_samples_become_a_published_model(store: ModelStore, redis: Redis)
     assert all(entry["name"] and entry["description"] for entry in described.values())
     # Known already: nothing to read.
     assert await store.snapshot(token) == (token, None)
+
+
+async def test_nothing_is_kept_of_who_was_forgotten(
+    store: ModelStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of nobody else anything is lost, and it does not take further samples."""
+    monkeypatch.setattr("stream.training._FORGET_SECONDS", 0.0)
+    one = training(store)
+    await one.assign(0)
+    for start in range(0, 360, 60):
+        await one.learn(samples(start, seed=start, called="somebody-"))
+        await one.tick()
+    everybody = {f"somebody-{number}" for number in range(60)}
+    assert known(await store.trainer()) == everybody
+    redis.hset("agos:forgotten", digest_of("somebody-7"), "1")
+    redis.hset("agos:forgotten", digest_of("somebody-44"), "1")
+    assert await one.tick()
+    assert known(await store.trainer()) == everybody - {"somebody-7", "somebody-44"}
+    # The next trainer learns from who is left.
+    two = training(store)
+    assert await two.assign(0) == 360
+    assert await two.learn(samples(360, seed=9, called="somebody-"))
+    assert await two.tick()
+    assert known(await store.trainer()) == everybody - {"somebody-7", "somebody-44"}
+
+
+def known(stored: TrainerPosition) -> set[str]:
+    """Customers whose names stand in the stored state, whatever its format is."""
+    assert stored.state is not None
+    return {name.decode() for name in re.findall(rb"somebody-\d+", stored.state)}
 
 
 async def test_the_next_trainer_goes_on_with_what_was_learned(store: ModelStore) -> None:
