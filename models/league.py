@@ -94,25 +94,28 @@ class _Challenger:
 
     def __init__(self, name: str, made: Learner) -> None:
         self.learner, self.record = made, _Record(name)
-        self._known: dict[str, F64] = {}
+        #: Row in `_X`, the vectors learned, of each customer.
+        self._rows: dict[str, int] = {}
+        self._X: F64 = np.empty((0, 0))
         self._turn = 0
 
     def changed(self, customers: Sequence[str], X: F64) -> Ints:
         """Rows that are new or have another vector than the one learned, `ROWS` at most."""
-        rows = [
-            row
-            for row, name in enumerate(customers)
-            if (known := self._known.get(name)) is None
-            or not np.array_equal(known, X[row], equal_nan=True)
-        ]
+        before = np.array([self._rows.get(name, -1) for name in customers], dtype=np.int64)
+        learned = np.full(X.shape, np.inf)
+        if self._rows:
+            learned[before >= 0] = self._X[before[before >= 0]]
+        alike = (learned == X) | (np.isnan(learned) & np.isnan(X))
+        rows = np.flatnonzero((before < 0) | ~alike.all(axis=1))
         # Everybody gets a turn where there are too many.
         start = self._turn % len(rows) if len(rows) > ROWS else 0
-        chosen = (rows[start:] + rows[:start])[:ROWS]
+        chosen = np.sort(np.roll(rows, -start)[:ROWS])
         self._turn += len(chosen)
-        here = set(customers)
-        self._known = {name: x for name, x in self._known.items() if name in here}
-        self._known |= {customers[row]: X[row].copy() for row in chosen}
-        return np.array(sorted(chosen), dtype=np.int64)
+        learned[chosen] = X[chosen]
+        here = np.flatnonzero((before >= 0) | np.isin(np.arange(len(X)), chosen))
+        self._X = learned[here]
+        self._rows = {customers[row]: i for i, row in enumerate(here.tolist())}
+        return chosen
 
 
 class League:
