@@ -253,13 +253,14 @@ class Crew:
     async def review_idle(self) -> None:
         """Look at idle customers, for a bounded share of the time; less while events wait."""
         began, routine = time.monotonic(), self.review.routine
-        if await self.review.step() and self.definitions is not None:
+        quiet = self.pipeline.meter.events == self._reviewed_at
+        self._reviewed_at = self.pipeline.meter.events
+        if await self.review.step(quiet=quiet) and self.definitions is not None:
             if self.definitions.turn_over():
                 self.review.request("definition")
-        events, share = self.pipeline.meter.events, _REVIEW_SHARE
+        share = _REVIEW_SHARE
         if routine:
-            share = _QUIET_SHARE if events == self._reviewed_at else _ROUTINE_SHARE
-        self._reviewed_at = events
+            share = _QUIET_SHARE if quiet else _ROUTINE_SHARE
         await self.app.sleep((time.monotonic() - began) * (1 / share - 1))
         if self.review.under_way and self.report.lag > self.settings.batch:
             await self.app.sleep(2.0)

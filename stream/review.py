@@ -14,8 +14,8 @@ from stream.store.store import Store
 from stream.topics import partitions_of
 
 log = logging.getLogger(__name__)
-#: Customers per step; with a step every 0.1 s about 1,000 a second.
-_CHUNK = 100
+#: Customers per step while events come, which wait for some milliseconds; and while none do.
+_CHUNK, _QUIET_CHUNK = 100, 500
 #: A pass begins so long after the last one, so that customers who stay away are seen to.
 _INTERVAL_SECONDS = 60.0
 #: What is due next is asked so often at least.
@@ -96,8 +96,8 @@ class Review:
         self._cursor = self._cursor or 0
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
-    async def step(self) -> bool:
-        """Look at the next hundred customers, if a pass is under way or due.
+    async def step(self, *, quiet: bool = False) -> bool:
+        """Look at some more customers, if a pass is under way or due; at more if it is `quiet`.
 
         Returns whether a pass has ended with it.
         """
@@ -107,7 +107,9 @@ class Review:
             self._begin()
         cursor: int = self._cursor or 0
         cursor, found = await self._store.wait_out(
-            lambda: self._store.redis.scan(cursor, keys.STATE_PREFIX + "*", _CHUNK)
+            lambda: self._store.redis.scan(
+                cursor, keys.STATE_PREFIX + "*", _QUIET_CHUNK if quiet else _CHUNK
+            )
         )
         await self._look_at([key.removeprefix(keys.STATE_PREFIX.encode()) for key in found])
         if cursor != 0:
