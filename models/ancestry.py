@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from models.lineage import HEIR_TICKS, Lineage, Memory, trace
+from models.lineage import HEIR_TICKS, MEMORY_TICKS, Lineage, Memory, trace
 from models.lloyd import Partition, partition
 from models.snapshot import UNASSIGNED, Snapshot
 from models.space import F64, Ints, Space
@@ -67,16 +67,20 @@ class Ancestry:
         past, old_ids = self.memory.past(customers), before.ids.tolist()
         origins = self.memory.origins(customers)
         lineage = trace(old_ids, old, past, found.labels, found.k, self.next_id, young, origins)
-        self._settle(customers, np.array(lineage.ids)[found.labels], lineage, young)
+        self.settle(customers, np.array(lineage.ids)[found.labels], lineage, young)
         return lineage
 
-    def _settle(
+    def settle(
         self, customers: Collection[str], ids: Ints, lineage: Lineage, young: dict[int, int]
     ) -> None:
-        """Remember the new segments as if they had always been; the children become heirs."""
+        """Remember the new segments as if they had always been; the children become heirs.
+
+        One that is remembered by itself is left alone: who has just moved there was not in it.
+        """
         arrived = {c.segment: c for c in lineage.changes if c.kind in ("born", "split")}
         settled = {p for c in lineage.changes if c.kind == "merged" for p in c.others}
-        self.memory.relabel(customers, ids, {*arrived, *young, *settled})
+        unknown = {c for c in young if self.memory.ticks - self.heirs[c][1] < 2 * MEMORY_TICKS}
+        self.memory.relabel(customers, ids, {*arrived, *unknown, *settled})
         since = {c: self.heirs[c] for c in young}
         since |= {
             i: (c.others[0], self.memory.ticks)

@@ -21,7 +21,8 @@ SAME = 1 / 3
 PARENT, ONLY = 0.25, 0.6
 #: Share of a new segment's customers that must have come from elsewhere to tell where from.
 MOVED = 0.3
-#: The child of a segment that is so many times as large as what is left of it is that segment.
+#: The child of a segment that is so many times as large as what is left of it is that segment;
+#: who has come to the old place from elsewhere is not left of it.
 MOSTLY_MOVED = 2.5
 #: Past ids are between one and two of these many ticks old.
 MEMORY_TICKS = 40
@@ -163,7 +164,8 @@ def trace(
     for child, parent in heirs.items():
         if child in ids and parent in ids:
             here, left = ids.index(child), ids.index(parent)
-            if sizes[here] >= MOSTLY_MOVED * sizes[left]:
+            came = ((now == left) & (past != UNASSIGNED) & (past != parent)).sum()
+            if sizes[here] >= MOSTLY_MOVED * (sizes[left] - came):
                 ids[here], ids[left], parents[left] = parent, next_id, (parent,)
                 changes += [Change("merged", child, (parent,)), Change("split", next_id, (parent,))]
                 next_id += 1

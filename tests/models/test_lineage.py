@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from models.lineage import MEMORY_TICKS, Memory, matched, trace
+from models.ancestry import Ancestry
+from models.lineage import MEMORY_TICKS, Lineage, Memory, matched, trace
 from models.snapshot import UNASSIGNED, Change
 
 NOBODY: dict[int, int] = {}
@@ -114,6 +115,15 @@ def test_when_most_have_moved_the_id_moves_too() -> None:
     assert trace((5, 9, 8), half, past, half, 3, 10, {9: 5}).ids == (5, 9, 8)
 
 
+def test_who_has_come_to_the_old_place_is_not_left_of_the_segment() -> None:
+    """Of 60 at the old place 30 came from 8: 80 who moved are 2.5 times the other 30."""
+    past = spread((5, 30), (8, 30), (9, 80), (8, 40))
+    old = spread((0, 60), (1, 80), (2, 40))
+    assert trace((5, 9, 8), old, past, old, 3, 10, {9: 5}).ids == (10, 5, 8)
+    unknown = spread((5, 30), (UNASSIGNED, 30), (9, 80), (8, 40))
+    assert trace((5, 9, 8), old, unknown, old, 3, 10, {9: 5}).ids == (5, 9, 8)
+
+
 def test_off_a_young_segment_of_newcomers_from_everywhere_is_a_birth() -> None:
     """9 held the first of them; all that 10 took from it had been in 5 and 8 before."""
     past, origins = spread((5, 60), (8, 60), (9, 80)), spread((5, 100), (8, 100))
@@ -139,3 +149,13 @@ def test_memory_knows_where_relabelled_customers_were() -> None:
     for _ in range(2 * MEMORY_TICKS):
         again.tick(["a", "b"], np.array([8, 2]))
     assert again.origins(["a", "b"]).tolist() == [8, 2]
+
+
+def test_who_moves_into_a_segment_that_is_remembered_was_not_always_in_it() -> None:
+    """The memory reaches back 80 ticks at most: a segment of 79 ticks is not in it everywhere."""
+    for since, past in ((100 - 2 * MEMORY_TICKS, [5, 6]), (101 - 2 * MEMORY_TICKS, [6, 6])):
+        then = {"moved": 5, "stayed": 6}
+        ancestry = Ancestry(8, Memory(100, then, dict(then)), {6: (5, since)})
+        lineage = Lineage((5, 6), ((), ()), ())
+        ancestry.settle(list(then), np.array([6, 6]), lineage, {6: 5})
+        assert ancestry.memory.past(then).tolist() == past
