@@ -15,8 +15,6 @@ from stream.store.store import client
 
 log = logging.getLogger(__name__)
 
-#: Collector → JSON of its last report.
-COLLECTORS = f"{keys.PREFIX}collectors"
 _TIMEOUT_SECONDS = 0.5
 #: After an error Redis is not asked again for so long.
 _PAUSE_SECONDS = 5.0
@@ -62,7 +60,7 @@ class CollectorReports:
         if time.monotonic() < self._silent_until:
             return
         try:
-            await self._redis.hset(COLLECTORS, report.collector, msgspec.json.encode(report))
+            await self._redis.hset(keys.COLLECTORS, report.collector, msgspec.json.encode(report))
             if self._sent % _SWEEP_EVERY == 0:
                 await self._sweep(report.at_ms)
             self._sent += 1
@@ -73,17 +71,17 @@ class CollectorReports:
     async def leave(self, collector: str) -> None:
         """Take the report away, and disconnect."""
         try:
-            await self._redis.hdel(COLLECTORS, collector)
+            await self._redis.hdel(keys.COLLECTORS, collector)
         except redis.exceptions.RedisError as error:
             log.debug("the report stays: %s", error)
         finally:
             await self._redis.aclose()
 
     async def _sweep(self, now_ms: int) -> None:
-        texts = await self._redis.hgetall(COLLECTORS)
+        texts = await self._redis.hgetall(keys.COLLECTORS)
         gone = [name for name, text in texts.items() if now_ms - _at_ms(text) > _DEAD_MS]
         if gone:
-            await self._redis.hdel(COLLECTORS, *gone)
+            await self._redis.hdel(keys.COLLECTORS, *gone)
 
 
 class CollectorWatcher:
@@ -100,7 +98,7 @@ class CollectorWatcher:
     async def look(self) -> tuple[CollectorReport, ...]:
         """Every report that is kept, also of collectors that are gone; unreadable ones are not."""
         with self._told:
-            texts = await self._redis.hvals(COLLECTORS)
+            texts = await self._redis.hvals(keys.COLLECTORS)
         return tuple(report for text in texts if (report := _report(text)) is not None)
 
 

@@ -34,6 +34,10 @@ SEEN = "agos:seen"
 HISTORY_WRITER = "agos:history:writer"
 #: List of alerts that dashboards raised and settled, newest first, bounded.
 HISTORY_ALERTS = "agos:history:alerts"
+#: List of births, deaths, splits and merges, newest first.
+HISTORY_STRUCTURE = "agos:history:structure"
+#: Hash: collector → JSON of its last report.
+COLLECTORS = "agos:collectors"
 STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
 LINK_PREFIX = "agos:link:"

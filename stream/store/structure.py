@@ -13,8 +13,6 @@ from stream.store import keys
 from stream.store.connect import told
 from stream.store.store import client
 
-#: List of births, deaths, splits and merges, newest first.
-STRUCTURE = f"{keys.PREFIX}history:structure"
 KEPT = 500
 
 
@@ -72,15 +70,15 @@ class StructureStore:
     async def load(self) -> list[bytes]:
         """All entries, the newest first."""
         with self._told:
-            found: list[bytes] = await self._redis.lrange(STRUCTURE, 0, -1)
+            found: list[bytes] = await self._redis.lrange(keys.HISTORY_STRUCTURE, 0, -1)
         return found
 
     async def append(self, entries: Sequence[bytes]) -> None:
         """Add entries, the oldest first, and keep the newest."""
         with self._told:
             pipe = self._redis.pipeline(transaction=True)
-            pipe.lpush(STRUCTURE, *entries)
-            pipe.ltrim(STRUCTURE, 0, KEPT - 1)
+            pipe.lpush(keys.HISTORY_STRUCTURE, *entries)
+            pipe.ltrim(keys.HISTORY_STRUCTURE, 0, KEPT - 1)
             await pipe.execute()
 
     async def published(self) -> Published | None:

@@ -20,7 +20,8 @@ from stream.metrics.collecting import Watch, asking
 from stream.metrics.collector import CollectorMetrics, serve_collector
 from stream.metrics.names import COLLECTOR
 from stream.settings import Settings
-from stream.store.collectors import COLLECTORS, CollectorReport, CollectorReports, CollectorWatcher
+from stream.store import keys
+from stream.store.collectors import CollectorReport, CollectorReports, CollectorWatcher
 from tests.collect.harness import running
 from tests.collect.live import Collector
 from tests.dashboard.test_metrics import Clock, families, get
@@ -166,7 +167,7 @@ async def test_reports_are_read_as_they_were_written_and_dead_ones_swept(redis_u
     await first.send(report("old", now_ms - 60_001))
     await first.send(report("a", now_ms, requests={"200": 3}, kafka_problem="away"))
     with Redis.from_url(redis_url) as redis:
-        redis.hset(COLLECTORS, "of another version", "{}")
+        redis.hset(keys.COLLECTORS, "of another version", "{}")
         found = {r.collector: r for r in await watcher.look()}
         assert found.keys() == {"old", "a"}
         assert found["a"] == report("a", now_ms, requests={"200": 3}, kafka_problem="away")
@@ -174,7 +175,7 @@ async def test_reports_are_read_as_they_were_written_and_dead_ones_swept(redis_u
         assert {r.collector for r in await watcher.look()} == {"a", "b"}
         await first.leave("a")
         await second.leave("b")
-        assert redis.hlen(COLLECTORS) == 0
+        assert redis.hlen(keys.COLLECTORS) == 0
     await watcher.close()
 
 
@@ -199,10 +200,10 @@ def test_a_real_one_is_ready_reports_and_takes_its_report_away(redis_url: str, t
         port = int(where.rpartition(":")[2])
         assert get(site.port, "/health/ready") == get(port, "/health/ready") == (200, "ok\n")
         assert "agos_collector_ready 1.0" in get(port, "/metrics")[1]
-        told = wait_for(lambda: redis.hvals(COLLECTORS))
+        told = wait_for(lambda: redis.hvals(keys.COLLECTORS))
         assert msgspec.json.decode(told[0], type=CollectorReport).kafka_problem == ""
         site.process.stop()
-        assert redis.hvals(COLLECTORS) == []
+        assert redis.hvals(keys.COLLECTORS) == []
 
 
 @pytest.mark.slow
@@ -216,7 +217,7 @@ def test_a_real_one_says_that_kafka_is_away(redis_url: str, tmp_path: Path):
         wait_for(lambda: get(site.port, "/health/ready")[0] == 503)
         assert get(site.port, "/health/live") == (200, "ok\n")
         with Redis.from_url(redis_url, decode_responses=True) as redis:
-            wait_for(lambda: any("Kafka has not" in text for text in redis.hvals(COLLECTORS)))
+            wait_for(lambda: any("Kafka has not" in text for text in redis.hvals(keys.COLLECTORS)))
 
 
 def wait_for(there: Callable[[], Any]) -> Any:
