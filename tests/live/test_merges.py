@@ -9,7 +9,6 @@ import pytest
 
 from stream.local import Server
 from tests.live.harness import Sent, System, add_up, interaction, purchase
-from tests.servers import remove_topics
 
 BEGIN_MS = int(time.time() * 1000) - 86_400_000
 MERGES = 1_000
@@ -41,13 +40,12 @@ def wanted(people: list[tuple[list[Sent], Sent, list[Sent]]]) -> dict[str, dict[
 
 @pytest.mark.slow
 def test_a_thousand_merges_under_worker_kills(
-    embedded_broker: Server, redis_url: str, unique: str, tmp_path: Path
+    broker: Server, redis_url: str, unique: str, tmp_path: Path
 ) -> None:
-    remove_topics(embedded_broker)
     dice = random.Random(5)
     people = [visits(number) for number in range(MERGES)]
     config = {"group": unique, "batch": "100"}
-    with System(embedded_broker.address, redis_url, tmp_path, **config) as system:
+    with System(broker.address, redis_url, tmp_path, **config) as system:
         pair = [system.worker(), system.worker()]
         kills = 0
         for begin in range(0, MERGES, 200):
