@@ -1,13 +1,7 @@
 """The trainer: samples in, snapshots out, one at a time, and nothing lost at a restart."""
 
-import asyncio
-import gc
 import json
-import re
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,22 +9,19 @@ from redis import Redis
 
 from models.league import SHADOW_ROUNDS
 from models.lloyd import Partition
-from models.panel import panel_hash
 from models.panel_kmeans import PanelKMeans
 from models.registry import register
 from models.space import F64, Ints
-from models.streams import PersonaStream
 from stream.errors import ConfigurationError, OffsetError
 from stream.features import NAMES, VERSION
 from stream.settings import Settings
 from stream.store.learned import LearnedReader, ask_for
-from stream.store.marks import digest_of
-from stream.store.model import ModelStore, TrainerPosition
+from stream.store.model import ModelStore
 from stream.store.store import Store
 from stream.topics import MODEL_SAMPLES
 from stream.training import Training
 from stream.transport import Batch
-from tests.stream.fake_log import Record
+from tests.stream.lessons import record, sample, samples, training
 
 
 @pytest.fixture
@@ -44,30 +35,6 @@ async def store(redis_url: str) -> AsyncIterator[ModelStore]:
     store = Store(Settings(redis=redis_url))
     yield ModelStore(store)
     await store.close()
-
-
-def training(store: ModelStore, topic_id: str = "id-1", **settings: object) -> Training:
-    return Training(Settings(panel=100, **settings), store, topic_id)  # type: ignore[arg-type]
-
-
-def record(offset: int, value: bytes | None) -> Record:
-    return Record(MODEL_SAMPLES, 0, offset, None, value)
-
-
-def sample(customer: str, x: list[float], version: int = VERSION, at: int = 1) -> bytes:
-    fields = {"customer": customer, "at": at, "features_version": version, "x": x}
-    return json.dumps(fields).encode()
-
-
-def samples(start: int, count: int = 60, seed: int = 0, called: str = "c") -> Batch:
-    """Two kinds of customers, as plain as can be."""
-    rng = np.random.default_rng(seed)
-    records = []
-    for number in range(start, start + count):
-        kind = number % 2
-        x = rng.poisson([1 + 40 * kind, 20, 3, *[30 * (1 - kind) + 1] * (len(NAMES) - 3)])
-        records.append(record(number, sample(f"{called}{number % 60}", x.astype(float).tolist())))
-    return Batch(MODEL_SAMPLES, 0, start, start + count, records)
 
 
 async def test_nobody_is_the_trainer_before_the_assignment(store: ModelStore) -> None:
@@ -98,36 +65,6 @@ async def test_samples_become_a_published_model(store: ModelStore, redis: Redis)
     assert all(entry["name"] and entry["description"] for entry in described.values())
     # Known already: nothing to read.
     assert await store.snapshot(token) == (token, None)
-
-
-async def test_nothing_is_kept_of_who_was_forgotten(
-    store: ModelStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of nobody else anything is lost, and it does not take further samples."""
-    monkeypatch.setattr("stream.training._FORGET_SECONDS", 0.0)
-    one = training(store)
-    await one.assign(0)
-    for start in range(0, 360, 60):
-        await one.learn(samples(start, seed=start, called="somebody-"))
-        await one.tick()
-    everybody = {f"somebody-{number}" for number in range(60)}
-    assert known(await store.trainer()) == everybody
-    redis.hset("agos:forgotten", digest_of("somebody-7"), "1")
-    redis.hset("agos:forgotten", digest_of("somebody-44"), "1")
-    assert await one.tick()
-    assert known(await store.trainer()) == everybody - {"somebody-7", "somebody-44"}
-    # The next trainer learns from who is left.
-    two = training(store)
-    assert await two.assign(0) == 360
-    assert await two.learn(samples(360, seed=9, called="somebody-"))
-    assert await two.tick()
-    assert known(await store.trainer()) == everybody - {"somebody-7", "somebody-44"}
-
-
-def known(stored: TrainerPosition) -> set[str]:
-    """Customers whose names stand in the stored state, whatever its format is."""
-    assert stored.state is not None
-    return {name.decode() for name in re.findall(rb"somebody-\d+", stored.state)}
 
 
 async def test_the_next_trainer_goes_on_with_what_was_learned(store: ModelStore) -> None:
@@ -395,79 +332,6 @@ async def test_what_moves_is_told(
     # The newest is the first, and no more than asked for.
     with LearnedReader(redis_url) as reader:
         assert reader.alerts(2) == alerts[:2]
-
-
-async def test_learning_does_not_hold_up_the_loop(store: ModelStore) -> None:
-    where: list[int] = []
-
-    class Elsewhere(PanelKMeans):
-        def learn(self, Z: F64, changed: Ints) -> Partition:
-            where.append(threading.get_ident())
-            return super().learn(Z, changed)
-
-        def restore(self, state: dict[str, Any], Z: F64) -> None:
-            where.append(threading.get_ident())
-            super().restore(state, Z)
-
-    register("elsewhere", lambda features, seed: Elsewhere(seed))
-    one = training(store, clusterer="elsewhere")
-    await one.assign(0)
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(others())
-    assert await one.learn(samples(0, count=1000))
-    # Ten parts of 100 samples, and others had their turn after each.
-    assert turns >= 10
-    assert await one.tick()
-    task.cancel()
-    learned = len(where)
-    assert learned
-    await training(store, clusterer="elsewhere").assign(0)
-    assert len(where) > learned
-    assert threading.get_ident() not in where
-
-
-@pytest.mark.slow
-async def test_the_loop_works_for_less_than_10_ms_at_a_time(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """CPU time of the loop's thread, which does not depend on what else the machine does."""
-    spent: list[tuple[float, str]] = []
-    run = vars(asyncio.Handle)["_run"]
-
-    def timed(handle: asyncio.Handle) -> None:
-        began, what = time.thread_time(), repr(handle)
-        run(handle)
-        spent.append((time.thread_time() - began, what))
-
-    stream, batches = PersonaStream(5, customers=9_000), []
-    mine = [panel_hash(f"c{i}") < 0.25 for i in range(9_000)]
-    for looks in [stream.first(), *(stream.updates(9_000) for _ in range(12))]:
-        shown = zip(looks.customers.tolist(), looks.X.tolist(), strict=True)
-        values = [sample(f"c{who}", x) for who, x in shown if mine[who]]
-        end = batches[-1].end if batches else 0
-        records = [record(end + i, value) for i, value in enumerate(values)]
-        batches.append(Batch(MODEL_SAMPLES, 0, end, end + len(records), records))
-    one = Training(Settings(panel=2000), store, "id-1")
-    await one.assign(0)
-    # When garbage is looked for is the worker's concern.
-    gc.collect()
-    gc.disable()
-    monkeypatch.setattr(asyncio.Handle, "_run", timed)
-    for batch in batches:
-        assert await one.learn(batch)
-        assert await one.tick()
-    monkeypatch.undo()
-    gc.enable()
-    assert (await store.snapshot(""))[1] is not None
-    longest, what = max(spent)
-    assert longest < 0.010, f"{1e3 * longest:.1f} ms: {what}"
 
 
 async def test_a_model_that_fails_does_not_stop_the_worker(
