@@ -128,7 +128,7 @@ class CachedReader(Reader):
     stale_seconds
         An answer never misses an entry or exit that is older than this.
     size
-        Customers that are remembered at most, about 300 bytes each.
+        Customers that are remembered at most; one in three segments takes some 400 bytes.
     """
 
     def __init__(
