@@ -10,8 +10,9 @@ Events = list[tuple[str, dict[str, Any]]]
 AT_MS = 1_767_323_045_678
 #: What HTTP takes here: the correction of the clock takes it for an error of the clock.
 SLACK_MS = 5_000
-#: Events of one client.
+#: Events of one client, but for one all of the same customer, and what that one is in then.
 SENT = 54
+SEGMENTS = ("buyers", "manilans", "viewers")
 
 
 def check_shop(events: Events, user: str) -> None:

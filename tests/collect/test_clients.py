@@ -1,4 +1,5 @@
-"""Real, unmodified clients: every event in Kafka once, with the right customer, type and time."""
+"""Real, unmodified clients: every event in Kafka once, with the right customer, type and time, and
+in the customer's segments."""
 
 import functools
 import http.server
@@ -16,9 +17,10 @@ import pytest
 from segment.analytics.client import Client
 
 from stream.local import EmbeddedBroker, Process
+from tests.collect.engine import Engine
 from tests.collect.live import Collector, doubled, environment, wait_kept
 from tests.collect.node import browser, clients
-from tests.collect.shop import AT_MS, SENT, SLACK_MS, check_shop
+from tests.collect.shop import AT_MS, SEGMENTS, SENT, SLACK_MS, check_shop
 
 KEY = "key-of-the-clients"
 NODE_SCRIPTS = [
@@ -37,7 +39,7 @@ def collector(
         yield started
 
 
-def test_segment_analytics_python(collector: Collector, unique: str):
+def test_segment_analytics_python(collector: Collector, engine: Engine, unique: str):
     failures: list[Any] = []
     client = Client(
         KEY,
@@ -78,10 +80,11 @@ def test_segment_analytics_python(collector: Collector, unique: str):
     client.join()
     assert failures == []
     check_shop(wait_kept(collector.broker, unique, SENT), unique)
+    engine.check(unique, SENT - 1, SEGMENTS)
 
 
 @pytest.mark.parametrize("script", NODE_SCRIPTS)
-def test_node(collector: Collector, unique: str, script: str):
+def test_node(collector: Collector, engine: Engine, unique: str, script: str):
     place = clients()
     done = subprocess.run(
         ["node", script, collector.url, KEY, unique],
@@ -93,6 +96,7 @@ def test_node(collector: Collector, unique: str, script: str):
     )
     assert done.returncode == 0, done.stderr
     check_shop(wait_kept(collector.broker, unique, SENT), unique)
+    engine.check(unique, SENT - 1, SEGMENTS)
 
 
 def test_cloudevents_of_node(collector: Collector, unique: str):
@@ -143,7 +147,12 @@ def pages() -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize("page", ["segment.html", "rudderstack.html", "rudderstack-legacy.html"])
 def test_browser(
-    collector: Collector, unique: str, pages: tuple[str, Path], tmp_path: Path, page: str
+    collector: Collector,
+    engine: Engine,
+    unique: str,
+    pages: tuple[str, Path],
+    tmp_path: Path,
+    page: str,
 ):
     query = urlencode({"writeKey": KEY, "cdnURL": collector.url, "user": unique})
     command = [
@@ -184,3 +193,5 @@ def test_browser(
     assert sorted(viewed) == sorted(f"p-{i}" for i in range(20))
     for _, event in events:
         assert begun_ms - SLACK_MS < event["timestamp"] < time.time_ns() / 1e6 + SLACK_MS
+    # The page that was seen before is the customer's, too, once it is known who came.
+    engine.check(unique, len(events), ("buyers", "testers", "viewers"))

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from stream.local import EmbeddedBroker
+from tests.collect.engine import Engine
 from tests.collect.live import Collector, environment, wait_kept
-from tests.collect.shop import SENT, Events, check_shop, named
+from tests.collect.shop import SEGMENTS, SENT, Events, check_shop, named
 from tests.collect.toolchains import go, java, python
 
 KEY = "key-of-the-clients"
@@ -38,19 +39,23 @@ def sent(
     return wait_kept(collector.broker, user, SENT)
 
 
-def test_rudderstack_python(collector: Collector, unique: str):
+def test_rudderstack_python(collector: Collector, engine: Engine, unique: str):
     command, extra = python()
     check_shop(sent(collector, unique, [*command, "rudderstack.analytics"], extra), unique)
+    engine.check(unique, SENT - 1, SEGMENTS)
 
 
-def test_older_segment_python(collector: Collector, unique: str):
+def test_older_segment_python(collector: Collector, engine: Engine, unique: str):
     command, extra = python()
     check_shop(named(sent(collector, unique, [*command, "analytics"], extra), unique), unique)
+    engine.check(unique, SENT - 1, SEGMENTS)
 
 
-def test_segment_java(collector: Collector, unique: str):
+def test_segment_java(collector: Collector, engine: Engine, unique: str):
     check_shop(sent(collector, unique, java()), unique)
+    engine.check(unique, SENT - 1, SEGMENTS)
 
 
-def test_segment_go(collector: Collector, unique: str):
+def test_segment_go(collector: Collector, engine: Engine, unique: str):
     check_shop(sent(collector, unique, go()), unique)
+    engine.check(unique, SENT - 1, SEGMENTS)
