@@ -2,15 +2,19 @@
 
 import signal
 import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stream.cli.common import Redis, new_app, out, plural, settings_of
-from stream.collect.webhooks import Deliverer, read_webhooks, redrive
+from stream.collect.webhooks import Deliverer, Webhook, read_webhooks, redrive
 from stream.errors import AgosError
 from stream.logs import set_up
+from stream.metrics.extras import optional
+from stream.settings import Settings
 from stream.store.undelivered import UndeliveredChanges
 
 app = new_app()
@@ -32,28 +36,45 @@ def webhooks(
     settings = settings_of(redis=redis)
     hooks = read_webhooks(file)
     if undelivered or again:
-        with UndeliveredChanges(settings) as kept:
-            if again:
-                taken, left = redrive(hooks, kept)
-                out.print(f"{plural(taken, 'change')} taken, {left} not.")
-                return
-            for one in kept.read():
-                out.print(
-                    f"{one.hook}  {one.change['customer']} {one.change['change']} "
-                    f"{one.change['segment']}: {one.problem}",
-                    markup=False,
-                )
+        _undelivered(settings, hooks, again)
         return
     set_up(settings, {})
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    deliverers = [Deliverer(hook, settings) for hook in hooks]
-    for deliverer in deliverers:
-        deliverer.start()
-    out.print(f"Delivering to {plural(len(hooks), 'webhook')}. Ctrl-C stops.")
-    while not ending.wait(_LOOK_SECONDS):
-        dead = [deliverer.name for deliverer in deliverers if not deliverer.is_alive()]
-        if dead:
-            raise AgosError(f"{', '.join(dead)} ended with an error that is not expected")
-    for deliverer in deliverers:
-        deliverer.stop()
+    _deliver(settings, [Deliverer(hook, settings) for hook in hooks], ending)
+
+
+def _undelivered(settings: Settings, hooks: Sequence[Webhook], again: bool) -> None:
+    with UndeliveredChanges(settings) as kept:
+        if again:
+            taken, left = redrive(hooks, kept)
+            out.print(f"{plural(taken, 'change')} taken, {left} not.")
+            return
+        for one in kept.read():
+            out.print(
+                f"{one.hook}  {one.change['customer']} {one.change['change']} "
+                f"{one.change['segment']}: {one.problem}",
+                markup=False,
+            )
+
+
+def _deliver(settings: Settings, deliverers: Sequence[Deliverer], ending: threading.Event) -> None:
+    """Until it is ended; one webhook that ends by itself ends all, to be started again."""
+    with _metrics(settings, deliverers):
+        for deliverer in deliverers:
+            deliverer.start()
+        out.print(f"Delivering to {plural(len(deliverers), 'webhook')}. Ctrl-C stops.")
+        while not ending.wait(_LOOK_SECONDS):
+            dead = [deliverer.name for deliverer in deliverers if not deliverer.is_alive()]
+            if dead:
+                raise AgosError(f"{', '.join(dead)} ended with an error that is not expected")
+        for deliverer in deliverers:
+            deliverer.stop()
+
+
+def _metrics(settings: Settings, deliverers: Sequence[Deliverer]) -> AbstractContextManager[object]:
+    if not settings.metrics:
+        return nullcontext()
+    serving = optional("stream.metrics.webhooks", "AGOS_METRICS", "dashboard")
+    served: AbstractContextManager[object] = serving.serve_webhooks(settings, deliverers)
+    return served

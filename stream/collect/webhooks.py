@@ -4,24 +4,20 @@ Each webhook is a consumer group of `agos:changes`, so it goes on where it stopp
 is slow holds up no other. What it does not take after all attempts is kept (`store.undelivered`).
 """
 
-import hashlib
-import hmac
-import http.client
-import json
 import logging
-import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
 
-from stream.errors import AgosError, ConfigurationError, StoreError
+from stream.collect.posting import Undeliverable, post
+from stream.errors import ConfigurationError, StoreError
 from stream.settings import Settings
 from stream.store.reader import Reader
 from stream.store.records import Change
@@ -31,8 +27,9 @@ log = logging.getLogger(__name__)
 
 #: Between attempts; after the last one a change is given up.
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0)
-_TIMEOUT_SECONDS = 10.0
 _AGAIN_SECONDS = 5.0
+#: Longer than any attempt or pause takes.
+_STUCK_SECONDS = 180.0
 
 
 class Webhook(BaseModel):
@@ -52,15 +49,15 @@ class Webhook(BaseModel):
             return False
         return self.segments is None or change.segment in self.segments
 
+    def post(self, change: Mapping[str, Any]) -> None:
+        """One attempt; raises Undeliverable."""
+        post(str(self.url), self.secret.get_secret_value(), change)
+
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     webhooks: list[Webhook]
-
-
-class Undeliverable(AgosError):
-    """The receiver did not answer with 2xx."""
 
 
 def read_webhooks(path: Path) -> list[Webhook]:
@@ -85,12 +82,6 @@ def read_webhooks(path: Path) -> list[Webhook]:
     return found
 
 
-def signature(secret: str, at_seconds: int, body: bytes) -> str:
-    """`t=…,v1=…`: HMAC-SHA-256 of `t`, a dot and the body."""
-    signed = b"%d.%b" % (at_seconds, body)
-    return f"t={at_seconds},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
-
-
 def as_json(change: Change) -> dict[str, Any]:
     """A change as the topic `segment-changes` has it."""
     return {
@@ -106,54 +97,47 @@ def as_json(change: Change) -> dict[str, Any]:
     }
 
 
-def post(hook: Webhook, change: Mapping[str, Any]) -> None:
-    """One attempt; redirects are not followed.
-
-    Raises
-    ------
-    Undeliverable
-        Saying why.
-    """
-    body = json.dumps(change, ensure_ascii=False).encode()
-    parts = urlsplit(str(hook.url))
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "agos",
-        "Agos-Change-Id": str(change["change_id"]),
-        "Agos-Signature": signature(hook.secret.get_secret_value(), int(time.time()), body),
-    }
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    try:
-        with closing(_connection(parts)) as connection:
-            connection.request("POST", target, body, headers)
-            status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        raise Undeliverable(f"{type(error).__name__}: {error}") from None
-    if not 200 <= status < 300:
-        raise Undeliverable(f"status {status}")
-
-
-def _connection(parts: SplitResult) -> http.client.HTTPConnection:
-    host = parts.hostname or ""
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(
-            host, parts.port, timeout=_TIMEOUT_SECONDS, context=context
-        )
-    return http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_SECONDS)
-
-
 class Deliverer(threading.Thread):
-    """Delivers to one webhook until it is stopped."""
+    """Delivers to one webhook until it is stopped.
+
+    Attributes
+    ----------
+    counts
+        Changes `delivered` and `given_up`, and attempts that were `refused`.
+    """
 
     def __init__(
-        self, hook: Webhook, settings: Settings, pauses_seconds: Sequence[float] = PAUSES_SECONDS
+        self,
+        hook: Webhook,
+        settings: Settings,
+        pauses_seconds: Sequence[float] = PAUSES_SECONDS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name=f"webhook-{hook.name}", daemon=True)
-        self._hook = hook
+        self.hook = hook
+        self.counts: Counter[str] = Counter()
         self._settings = settings
         self._pauses_seconds = pauses_seconds
+        self._clock = clock
         self._ending = threading.Event()
+        #: When the change was written that is under way, and when something was last done for it.
+        self._written_s: float | None = None
+        self._turned_s = clock()
+
+    @property
+    def behind_seconds(self) -> float:
+        """How long ago the change was written that is under way; 0 while none is."""
+        written_s = self._written_s
+        return 0.0 if written_s is None else max(self._clock() - written_s, 0.0)
+
+    def stuck(self) -> str:
+        """Why the process should be started again; empty if it should not."""
+        if self.ident is not None and not self.is_alive():
+            return f"webhook {self.hook.name} has ended"
+        hung_seconds = 0.0 if self._written_s is None else self._clock() - self._turned_s
+        if hung_seconds > _STUCK_SECONDS:
+            return f"webhook {self.hook.name} has hung for {hung_seconds:.0f} s"
+        return ""
 
     def stop(self) -> None:
         """Begin no other attempt; what was not taken yet comes again next time."""
@@ -168,34 +152,47 @@ class Deliverer(threading.Thread):
                 ):
                     self.deliver(reader, undelivered)
             except StoreError as error:
-                log.warning("webhook %s: %s", self._hook.name, error)
+                log.warning("webhook %s: %s", self.hook.name, error)
                 self._ending.wait(_AGAIN_SECONDS)
 
     def deliver(self, reader: Reader, undelivered: UndeliveredChanges, wait: bool = True) -> None:
         """Changes in order; ends where there are no more, unless it waits."""
-        group = f"webhook:{self._hook.name}"
+        group = f"webhook:{self.hook.name}"
         with closing(reader.changes(group=group, consumer="agos", wait=wait)) as changes:
             for change in changes:
                 # What was not taken is not done, and comes again next time.
                 if self._ending.is_set():
                     return
-                if self._hook.wants(change) and not self._delivered(change, undelivered):
+                if self.hook.wants(change) and not self._delivered(change, undelivered):
                     return
 
     def _delivered(self, change: Change, undelivered: UndeliveredChanges) -> bool:
         """False only when it was stopped before an end was reached."""
-        content = as_json(change)
+        self._turned_s = self._clock()
+        self._written_s = int(change.position.partition("-")[0]) / 1000
+        try:
+            return self._tried(as_json(change), undelivered)
+        finally:
+            self._written_s = None
+
+    def _tried(self, content: Mapping[str, Any], undelivered: UndeliveredChanges) -> bool:
         problem = ""
         for pause_seconds in (*self._pauses_seconds, None):
+            self._turned_s = self._clock()
             try:
-                post(self._hook, content)
+                self.hook.post(content)
+                self.counts["delivered"] += 1
                 return True
             except Undeliverable as error:
+                self.counts["refused"] += 1
                 problem = str(error)
             if pause_seconds is not None and self._ending.wait(pause_seconds):
                 return False
-        log.warning("webhook %s: gave up change %s: %s", self._hook.name, change.change_id, problem)
-        undelivered.add(self._hook.name, content, problem)
+        log.warning(
+            "webhook %s: gave up change %s: %s", self.hook.name, content["change_id"], problem
+        )
+        undelivered.add(self.hook.name, content, problem)
+        self.counts["given_up"] += 1
         return True
 
 
@@ -207,7 +204,7 @@ def redrive(hooks: Sequence[Webhook], undelivered: UndeliveredChanges) -> tuple[
         try:
             if one.hook not in known:
                 raise Undeliverable("no such webhook")
-            post(known[one.hook], one.change)
+            known[one.hook].post(one.change)
             undelivered.remove(one.position)
             taken += 1
         except Undeliverable:

@@ -75,6 +75,25 @@ COLLECTOR = (
     Name("agos_collector_ready", "gauge", "1 if events would be taken now"),
 )  # fmt: skip
 
+WEBHOOKS = (
+    Name(
+        "agos_webhook_delivered_total", "counter", "changes that the receiver has taken",
+        ("webhook",),
+    ),
+    Name(
+        "agos_webhook_refused_total", "counter",
+        "attempts that the receiver did not answer with 2xx", ("webhook",),
+    ),
+    Name(
+        "agos_webhook_given_up_total", "counter", "changes kept after the last attempt",
+        ("webhook",),
+    ),
+    Name(
+        "agos_webhook_behind_seconds", "gauge",
+        "since when the change under way waits; 0 while none does", ("webhook",),
+    ),
+)  # fmt: skip
+
 SYSTEM = (
     Name("agos_redis_up", "gauge", "1 if Redis answers the dashboard"),
     Name("agos_kafka_up", "gauge", "1 if Kafka answers the dashboard"),
@@ -103,7 +122,7 @@ SYSTEM = (
     Name("agos_alert", "gauge", "1 while the dashboard raises the alert", ("alert",)),
 )  # fmt: skip
 
-NAMES: Sequence[Name] = (*WORKER, *COLLECTOR, *SYSTEM)
+NAMES: Sequence[Name] = (*WORKER, *COLLECTOR, *WEBHOOKS, *SYSTEM)
 BY_NAME: Mapping[str, Name] = {name.name: name for name in NAMES}
 
 
