@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from stream.conditions import DefinitionError, Definitions, Ranks, parse
+from stream.conditions import DefinitionError, Definitions, Ranks, parse, text_of
 from stream.defined import Defined
 from stream.errors import ConfigurationError
 
@@ -21,11 +21,24 @@ def read_definitions(path: Path) -> Definitions:
     DefinitionError
         With every problem of the file, by line and column.
     """
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Text of a definitions file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read.
+    DefinitionError
+        If it holds no text.
+    """
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigurationError(f"{path}: larger than {_MOST_BYTES} bytes")
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
+        return text_of(path.read_bytes(), str(path))
+    except OSError as error:
         raise ConfigurationError(f"AGOS_SEGMENTS: {path} cannot be read: {error}") from None
 
 

@@ -1,13 +1,18 @@
 """How the parts of conditions are read: events with `where`, tests of values, counts, ages."""
 
+import re
+from typing import NamedTuple
+
 import re2  # type: ignore[import-untyped]
 
 from stream.conditions import hints
 from stream.conditions.contradictions import tests_contradict
 from stream.conditions.document import Listing, Node, Scalar, Table, Value, shown
-from stream.conditions.fields import BOUNDS, Fields
+from stream.conditions.fields import BOUNDS, Fields, source_of
+from stream.conditions.fixes import plain_signs
+from stream.conditions.hints import Hint
 from stream.conditions.keepers import MAX_DEPTH
-from stream.conditions.problems import Problems, listed
+from stream.conditions.problems import Edit, Mark, Problems, listed
 from stream.conditions.selection import ANY_EVENT, ORDER_COMPLETED, PURCHASE_EVENTS, Selection
 from stream.conditions.values import (
     MAX_PATTERN,
@@ -24,7 +29,27 @@ from stream.conditions.values import (
 MAX_COUNT = MAX_DEPTH - 1
 MAX_VALUES = 1_000
 
+#: Words that YAML 1.1 took for true and false; in capitals they are countries.
+_TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+#: Words that mean no value of their own elsewhere.
+_NO_VALUES = (
+    "today", "yesterday", "tomorrow", "now", "undefined", "nil", "none", "n/a", "na", "nan", "empty"
+)  # fmt: skip
+
 TESTS = ("is", "is_not", "in", "not_in", "contains", "matches", "exists", *BOUNDS)
+
+
+class Mention(NamedTuple):
+    """An event, a property of it or a trait that the file names, and where."""
+
+    what: str
+    name: str
+    mark: Mark
+    end: int
+    path: str
+    #: Of a property: the event's name.
+    event: str = ""
 
 
 class Details:
@@ -32,6 +57,7 @@ class Details:
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
+        self.mentions: list[Mention] = []
 
     def counts(self, fields: Fields) -> tuple[int, int | None] | None:
         """Least and greatest number of times; once or more if nothing is said."""
@@ -43,14 +69,19 @@ class Details:
         for end in (bounds.low, bounds.high):
             if end is not None and (end.denominator != 1 or not 0 <= end <= MAX_COUNT):
                 name = next(name for name in BOUNDS if name in fields)
-                fields.wrong(name, f"{float(end):g} times", f"a whole number from 0 to {MAX_COUNT}")
+                expected = f"a whole number from 0 to {MAX_COUNT}"
+                word = str(MAX_COUNT) if end > MAX_COUNT and name != "between" else ""
+                hint = Hint(f"{MAX_COUNT} is the most that is counted: write {word}", word)
+                fields.wrong(name, f"{float(end):g} times", expected, hint if word else "")
                 return None
         low = 0 if bounds.low is None else int(bounds.low) + bounds.low_open
         high = None if bounds.high is None else int(bounds.high) - bounds.high_open
         if (low == 0 and high is None) or (high is not None and low > high):
             name = next(name for name in BOUNDS if name in fields)
             always = "always true" if high is None else "never true"
-            fields.wrong(name, f"a count that is {always}", "at_least: 1 or more")
+            word = "1" if high is None and name == "at_least" else ""
+            said = "write 1; for customers who never did it use did_not:" if word else ""
+            fields.wrong(name, f"a count that is {always}", "at_least: 1 or more", Hint(said, word))
             return None
         return low, high
 
@@ -59,15 +90,14 @@ class Details:
         expected = f'the name of an event, such as {ORDER_COMPLETED} ("{ANY_EVENT}": any event)'
         listed_names = fields.table.fields.get(form)
         if isinstance(listed_names, Listing):
-            hint = f"write any: [{{{form}: …}}, {{{form}: …}}]"
-            fields.wrong(form, "a list", expected, hint if form != "of" else "")
+            if form != "of":
+                fields.wrong_whole(form, _one_each(fields, form), "a list", expected)
+            else:
+                fields.wrong(form, "a list", expected, "write one condition for each event")
             return None
         name = fields.text(form, expected)
-        for known in PURCHASE_EVENTS:
-            if name is not None and name != known and _folded(name) == _folded(known):
-                expected = f'"{known}", as purchases count; capitals and blanks matter'
-                fields.wrong(form, f'event "{name}"', expected)
-                return None
+        if name is not None and not self._named(fields, form, name):
+            return None
         where: list[tuple[str, Test]] = []
         usable = name is not None
         node = fields.table.fields.get("where")
@@ -75,33 +105,118 @@ class Details:
             inner = Fields(node, fields.below("where"), self.problems)
             for prop, value in node.fields.items():
                 test = self.property_test(value, inner.below(prop))
+                self.mention("property", inner, prop, prop, name or "")
+                if prop in node.bare:
+                    hint = hints.for_bare(prop, ()).text
+                    found, expected = f'"{prop[:60]}" without a value', "a property and its value"
+                    end = node.ends.get(prop, 0)
+                    self.problems.add(inner.mark(prop), inner.path, found, expected, hint, end=end)
+                    usable = False
+                    continue
                 if test is None:
                     usable = False
                 else:
                     where.append((prop, test))
         elif node is not None:
             found = "an empty mapping" if isinstance(node, Table) else shown(node)
-            fields.wrong("where", found, "properties and their values: {category: shoes}")
+            expected = "properties and their values: {category: shoes}"
+            fields.wrong("where", found, expected, _where_hint(node))
             usable = False
         return Selection((name,), tuple(where)) if usable and name is not None else None
 
+    def mention(self, what: str, fields: Fields, field: str, name: str, event: str = "") -> None:
+        """Remember what the file names, to be looked at when all is read."""
+        if what == "property":
+            mark, end = fields.mark(field), fields.table.ends.get(field, 0)
+        else:
+            node = fields.table.fields[field]
+            mark, end = node.mark, node.end
+        self.mentions.append(Mention(what, name, mark, end, fields.below(field), event))
+
+    def _named(self, fields: Fields, form: str, name: str) -> bool:
+        """Whether a name of an event can be used as it stands."""
+        for known in PURCHASE_EVENTS:
+            if name != known and _folded(name) == _folded(known):
+                hint = Hint(f"write {known}", known)
+                expected = f'"{known}", as purchases count; capitals and blanks matter'
+                fields.wrong(form, f'event "{name[:60]}"', expected, hint)
+                return False
+        if not self.usual_signs(fields, form, name):
+            return False
+        self.mention("event", fields, form, name)
+        return True
+
+    def usual_signs(self, fields: Fields, field: str, name: str) -> bool:
+        """Whether a name is without signs that only look like those of a keyboard."""
+        typed = name.replace("\u2019", "")
+        sign = fields.sign(typed)
+        # Where people write with such signs they are no slip.
+        if sign and (plain_signs(typed).isascii() or fields.sign(re.sub(r"\S|\u3000", "", name))):
+            word = plain_signs(name).strip(" \"'")
+            found = f'"{name[:60]}" with {sign}'
+            expected = "a name that is typed like those of the events"
+            fields.wrong(field, found, expected, Hint(f"write {word}", word) if word else "")
+            return False
+        return True
+
     def property_test(self, node: Node, path: str) -> Test | None:
         """`shoes`, or a mapping of tests: `{at_least: 50}`."""
+        expected = "a value, or a mapping of tests"
         if isinstance(node, Table):
             fields = Fields(node, path, self.problems)
             fields.allow(TESTS, "a test of a property")
             return self.value_test(fields)
+        whole = source_of(node, self.problems)
         if isinstance(node, Listing):
-            hint = "write {in: […]}"
-            self.problems.add(node.mark, path, "a list", "one value, or a mapping of tests", hint)
+            word = f"{{in: {whole}}}" if whole and node.flow else ""
+            hint = f"write {word or '{in: […]}'}"
+            edit = Edit(node.mark.index, node.end, word) if word else None
+            self.problems.add(
+                node.mark, path, "a list", "one value, or a mapping of tests", hint, edit, node.end
+            )
             return None
         if node.value is None:
-            self.problems.add(node.mark, path, "nothing", "a value, or a mapping of tests")
+            self.problems.add(node.mark, path, "nothing", expected, end=node.end)
             return None
-        if hint := hints.for_comparison(node.raw):
-            self.problems.add(node.mark, path, shown(node), "a value, or a mapping of tests", hint)
+        if hint_of := hints.for_comparison(node.raw).word:
+            edit = Edit(node.mark.index, node.end, hint_of)
+            self.problems.add(
+                node.mark, path, shown(node), expected, f"write {hint_of}", edit, node.end
+            )
+            return None
+        if not self._plain_value(node, path):
             return None
         return Among((node.value,))
+
+    def _plain_value(self, node: Scalar, path: str) -> bool:
+        """Whether a value is typed as it can be meant; notes what is read otherwise."""
+        sign = Fields.sign(node.raw[:1] + node.raw[-1:]) if node.plain else ""
+        if sign and isinstance(node.value, str):
+            word = plain_signs(node.raw).strip(" \"'")
+            edit = Edit(node.mark.index, node.end, f'"{word}"')
+            found = f"{shown(node)} with {sign}"
+            hint = f'write "{word}"'
+            self.problems.add(
+                node.mark, path, found, "a value that is typed alike", hint, edit, node.end
+            )
+            return False
+        truth = _TRUTHS.get(node.raw.lower(), "")
+        if node.plain and truth and not node.raw.isupper():
+            edit = Edit(node.mark.index, node.end, truth)
+            hint = f"if it is {truth} or not, write {truth}"
+            self.problems.note(node.mark, path, f"{node.raw} is a text here", hint, edit, node.end)
+        if node.raw.lower() in _NO_VALUES and isinstance(node.value, str):
+            found = f'"{node.raw}" is compared as a text'
+            hint = "times and missing values are no texts: exists: false is for what is not known"
+            self.problems.note(node.mark, path, found, hint, end=node.end)
+        digits = node.raw.lstrip("+-")
+        if node.plain and type(node.value) in (int, float) and re.match("0[0-9]", digits):
+            spelled = f'"{node.raw}"'
+            edit = Edit(node.mark.index, node.end, spelled)
+            found = f"{node.raw} is read as a number, without the 0 before it"
+            hint = f"for text, as in postal codes, write {spelled}"
+            self.problems.note(node.mark, path, found, hint, edit, node.end)
+        return True
 
     def value_test(self, fields: Fields) -> Test | None:
         """All tests that the fields hold."""
@@ -113,12 +228,10 @@ class Details:
         tests: list[Test | None] = []
         for name, negated in (("is", False), ("is_not", True)):
             if isinstance(fields.table.fields.get(name), Listing):
-                several = "in" if name == "is" else "not_in"
-                fields.wrong(name, "a list", "one value", f"write {several}: […]")
+                fields.wrong_list(name, "in" if name == "is" else "not_in")
                 tests.append(None)
             elif name in fields:
-                node = fields.scalar(name, "one value")
-                tests.append(Among((node.value,), negated) if node else None)
+                tests.append(self._same(fields, name, negated))
         for name, negated in (("in", False), ("not_in", True)):
             if name in fields:
                 values = self.values(fields, name)
@@ -138,21 +251,43 @@ class Details:
             return None
         if tests_contradict(usable):
             names = [name for name in TESTS if name in fields]
-            fields.contradiction(names, f"{' and '.join(names)}: no value is both", "one of them")
+            found = f"{' and '.join(names)}: no value is both"
+            fields.contradiction(names, found, "one of them")
         return usable[0] if len(usable) == 1 else Both(tuple(usable))
+
+    def _same(self, fields: Fields, name: str, negated: bool) -> Test | None:
+        node = fields.table.fields[name]
+        if isinstance(node, Scalar) and node.value is None and node.raw:
+            wanted = "true" if negated else "false"
+            fields.wrong_field(name, f"exists: {wanted}", f"nothing ({node.raw})", "one value")
+            return None
+        scalar = fields.scalar(name, "one value")
+        if scalar is None or not self._plain_value(scalar, fields.below(name)):
+            return None
+        if hint := hints.for_comparison(scalar.raw).word:
+            fields.wrong_field(name, hint[1:-1], shown(scalar), "one value")
+            return None
+        return Among((scalar.value,), negated)
 
     def values(self, fields: Fields, name: str) -> tuple[Value, ...] | None:
         node = fields.table.fields[name]
         expected = f"a list of 1 to {MAX_VALUES} values: [a, b]"
         if not isinstance(node, Listing) or not 0 < len(node.items) <= MAX_VALUES:
             found = "an empty list" if isinstance(node, Listing) and not node.items else shown(node)
-            hint = f"write {name}: [{node.raw}]" if isinstance(node, Scalar) and node.raw else ""
+            spelled = fields.spelled(name).strip("()")
+            hint = Hint()
+            if isinstance(node, Scalar) and node.raw and spelled:
+                hint = Hint(f"write {name}: [{spelled}]", f"[{spelled}]")
             fields.wrong(name, found, expected, hint)
             return None
         values: list[Value] = []
         for item in node.items:
             if not isinstance(item, Scalar) or item.value is None:
-                self.problems.add(item.mark, fields.below(name), shown(item), "one value")
+                self.problems.add(
+                    item.mark, fields.below(name), shown(item), "one value", end=item.end
+                )
+                return None
+            if not self._plain_value(item, fields.below(name)):
                 return None
             values.append(item.value)
         return tuple(values)
@@ -205,3 +340,37 @@ class Details:
 
 def _folded(name: str) -> str:
     return name.casefold().replace(" ", "").replace("_", "")
+
+
+def _one_each(fields: Fields, form: str) -> Hint:
+    """`{any: [{did: A, within: 3d}, {did: B, within: 3d}]}` for `{did: [A, B], within: 3d}`."""
+    node = fields.table.fields[form]
+    items = node.items if isinstance(node, Listing) else ()
+    names = [source_of(item, fields.problems) for item in items]
+    joint = "all" if form == "did_not" else "any"
+    others = {name: fields.spelled(name) for name in fields.table.fields if name != form}
+    if not names or not all(names) or not all(others.values()) or not fields.table.flow:
+        return Hint(f"write {joint}: [{{{form}: …}}, {{{form}: …}}]")
+    rest = "".join(f", {name}: {value}" for name, value in others.items())
+    each = ", ".join(f"{{{form}: {name}{rest}}}" for name in names)
+    return whole(f"{{{joint}: [{each}]}}")
+
+
+def whole(word: str) -> Hint:
+    """What is to stand in place of a whole condition."""
+    return Hint(f"write {word}", word)
+
+
+_TEST = re.compile(r"([\w.]{1,64})\s*(>=|<=|>|<|={1,3}|!={1,2})\s*(.{1,80}?)\s*")
+
+
+def _where_hint(node: Node) -> Hint:
+    """`{total: {more_than: 100}}` for `total > 100`."""
+    found = _TEST.fullmatch(node.raw) if isinstance(node, Scalar) else None
+    if found is None:
+        return Hint()
+    test = hints.for_comparison(f"{found[2]}{found[3]}").word
+    if not test and found[2].startswith("="):
+        test = found[3]
+    word = f"{{{found[1]}: {test}}}" if test else ""
+    return Hint(f"write {word}", word) if word else Hint()

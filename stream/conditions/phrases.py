@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
 from stream.conditions import hints, standing, words
 from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
 from stream.conditions.contradictions import contradictions
-from stream.conditions.details import TESTS, Details
+from stream.conditions.details import TESTS, Details, Mention, whole
 from stream.conditions.document import Listing, Node, Scalar, Table, shown
-from stream.conditions.fields import BOUNDS, Fields
+from stream.conditions.fields import BOUNDS, Fields, source_of
+from stream.conditions.fixes import plain_signs
+from stream.conditions.hints import Hint
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
-from stream.conditions.problems import Mark, Problems, listed
+from stream.conditions.problems import Edit, Problems, listed
 from stream.conditions.selection import (
     ANY_EVENT,
     ORDER_COMPLETED,
@@ -20,8 +24,10 @@ from stream.conditions.selection import (
     Selection,
 )
 from stream.conditions.values import (
+    Among,
     Bounds,
 )
+from stream.conditions.vocabulary import event_like
 
 MAX_STEPS = 8
 _CLUSTER = re.compile("cluster-[0-9]{1,9}")
@@ -53,7 +59,7 @@ class Phrases(Details):
 
     def __init__(self, problems: Problems) -> None:
         super().__init__(problems)
-        self.uses: list[tuple[str, Mark, str]] = []
+        self.uses: list[tuple[str, Node, str]] = []
         self._readers: dict[str, Callable[[Fields], Condition | None]] = {
             "all": lambda fields: self._several(fields, "all"),
             "any": lambda fields: self._several(fields, "any"),
@@ -76,19 +82,28 @@ class Phrases(Details):
         """The condition that `node` spells, None if it is none."""
         expected = f"a condition: a mapping with one of {listed(FORMS)}"
         if not isinstance(node, Table):
-            hint = 'put "all:" or "any:" before the list' if isinstance(node, Listing) else ""
-            if isinstance(node, Scalar) and isinstance(node.value, str):
-                hint = f"write {{did: {node.raw}}}"
-            self.problems.add(node.mark, path, shown(node), expected, hint)
+            hint = self._for_no_condition(node)
+            edit = Edit(node.mark.index, node.end, hint.word) if hint.word and node.end else None
+            self.problems.add(node.mark, path, shown(node), expected, hint.text, edit, node.end)
             return None
         fields = Fields(node, path, self.problems)
         form = self._form(fields, expected)
         if form is None:
             return None
         if form != "measure":
-            hint = "use did: with at_most:" if form == "did_not" else ""
-            fields.allow(FORMS[form], f'a condition on "{form}"', dict.fromkeys(BOUNDS, hint))
+            fields.allow(FORMS[form], f'a condition on "{form}"', _special(form, fields))
         return self._readers[form](fields)
+
+    def _for_no_condition(self, node: Node) -> Hint:
+        """What to write in place of what is no mapping: `[…]`, an event's name, prose."""
+        spelled = source_of(node, self.problems)
+        if isinstance(node, Listing):
+            if spelled and node.flow:
+                return whole(f"{{all: {spelled}}}")
+            return Hint('put "all:" or "any:" before the list')
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return Hint(f"for example {EXAMPLE}")
+        return _for_sentence(node.raw)
 
     def _form(self, fields: Fields, expected: str) -> str | None:
         # `in` is also a test of a trait.
@@ -96,41 +111,133 @@ class Phrases(Details):
         found = found or [form for form in ("in",) if form in fields]
         if len(found) == 1:
             return found[0]
-        keys = list(fields.table.keys)
         if len(found) > 1:
+            end = fields.table.ends.get(found[1], 0)
+            what = f"{listed(found).replace(' or ', ' and ')} in one condition"
+            hint = _apart(fields, found)
+            flow = hint.word and fields.table.flow
+            edit = Edit(fields.table.mark.index, fields.table.end, hint.word) if flow else None
             self.problems.add(
-                fields.mark(found[1]),
-                fields.path,
-                f"{listed(found).replace(' or ', ' and ')} in one condition",
-                "one of them",
-                _apart(fields, found),
+                fields.mark(found[1]), fields.path, what, "one of them", hint.text, edit, end
             )
         else:
-            proposed = [hint for key in keys if (hint := _for_subject(fields, key))]
-            what = f"no subject (only {', '.join(keys)})" if keys else "an empty mapping"
-            hint = next(iter(proposed), "")
-            self.problems.add(fields.table.mark, fields.path, what, expected, hint)
+            self._no_subject(fields, expected)
         return None
+
+    def _no_subject(self, fields: Fields, expected: str) -> None:
+        keys = list(fields.table.keys)
+        odd, spelled = "", source_of(fields.table, self.problems)
+        for key in keys:
+            odd = odd or Fields.sign(key)
+        if odd and fields.table.flow and spelled:
+            hint = whole(plain_signs(spelled))
+            fields.misplaced(f"a condition with {odd}", "signs of an English keyboard", hint)
+            return
+        for key in keys:
+            hint = _for_subject(fields, key)
+            if hint.text:
+                break
+        else:
+            hint = Hint("" if keys else f"for example {EXAMPLE}")
+        if not keys:
+            fields.misplaced("an empty mapping", expected, hint)
+            return
+        if not hint.text:
+            hint = _as_trait(fields)
+        known = [key for key in keys if any(key in allowed for allowed in FORMS.values())]
+        if len(known) == len(keys):
+            hint = hint if hint.text else Hint(f"say what of: {{did: …, {keys[0]}: …}}")
+        said = ", ".join(keys)[:120]
+        if hint.word.startswith("{") or not hint.word:
+            fields.misplaced(f"no subject (only {said})", expected, hint)
+            return
+        # The key itself is to be called otherwise.
+        mark, end = fields.mark(key), fields.table.ends.get(key, 0)
+        edit = Edit(mark.index, end, hint.word) if end else None
+        found = f'unknown field "{key[:60]}"'
+        about = f"what the condition is about: {listed(FORMS)}"
+        self.problems.add(mark, fields.below(key), found, about, hint.text, edit, end)
+        form = hint.word.partition(":")[0]
+        if form in FORMS:
+            rest = {name: node for name, node in fields.table.fields.items() if name != key}
+            marks = {name: fields.mark(name) for name in rest}
+            others = Fields(
+                replace(fields.table, fields=rest, keys=marks), fields.path, self.problems
+            )
+            allowed = [name for name in FORMS[form] if name not in FORMS or name == "in"]
+            others.allow(allowed or ["nothing else"], f'a condition on "{form}"')
 
     def _several(self, fields: Fields, form: str) -> Condition | None:
         node = fields.table.fields[form]
         if not isinstance(node, Listing) or not node.items:
             found = "an empty list" if isinstance(node, Listing) else shown(node)
-            hint = f"write {form}: [{{…}}, {{…}}]" if isinstance(node, Table) else ""
-            fields.wrong(form, found, "a list of conditions", hint)
+            fields.wrong(form, found, "a list of conditions", self._as_list(fields, form, node))
             return None
         path = fields.below(form)
         read = [self.condition(item, f"{path}[{i}]") for i, item in enumerate(node.items)]
         parts = tuple(part for part in read if part is not None)
         if len(parts) < len(read):
             return None
-        whole = All(parts) if form == "all" else AnyOf(parts)
-        for i, found in contradictions(whole):
+        joint = All(parts) if form == "all" else AnyOf(parts)
+        for i, j, found in contradictions(joint):
             expected = "parts that can all hold" if form == "all" else "parts that can all fail"
-            self.problems.add(node.items[i].mark, f"{path}[{i}]", found, expected)
-        return whole
+            other, item = node.items[j].mark, node.items[i]
+            found = found.format(f"{path}[{j}] (line {other.line}, column {other.column})")
+            self.problems.add(
+                item.mark,
+                f"{path}[{i}]",
+                found,
+                expected,
+                "change or delete one of them",
+                end=item.end,
+            )
+        if form == "all":
+            self._one_value(joint.parts, node, path)
+        return joint
+
+    def _as_list(self, fields: Fields, form: str, node: Node) -> Hint:
+        if not isinstance(node, Table):
+            spelled = source_of(node, self.problems)
+            return Hint(f"write [{spelled}]") if spelled.startswith("{") else Hint()
+        parts = Fields(node, fields.below(form), self.problems)
+        forms = [name for name in node.fields if name in FORMS]
+        spelled = source_of(node, self.problems)
+        if len(forms) == 1 and spelled and node.flow:
+            return Hint(f"write {form}: [{spelled}]", f"[{spelled}]")
+        values = [parts.spelled(name) for name in node.fields]
+        if node.flow and all(values) and len(forms) == len(node.fields) > 1:
+            each = zip(node.fields, values, strict=True)
+            word = f"[{', '.join(f'{{{name}: {value}}}' for name, value in each)}]"
+            return Hint(f"write {form}: {word}", word)
+        return Hint(f'write {form}: [{{…}}, {{…}}], or put "- " before each part')
+
+    def _one_value(self, parts: tuple[Condition, ...], node: Listing, path: str) -> None:
+        """Note two values wanted of one trait: a trait that is no list has one."""
+        seen: dict[str, tuple[int, Among]] = {}
+        for i, part in enumerate(parts):
+            if not (isinstance(part, standing.Trait) and isinstance(part.test, Among)):
+                continue
+            if part.test.negated:
+                continue
+            earlier = seen.setdefault(part.name, (i, part.test))
+            if set(map(repr, earlier[1].values)).isdisjoint(map(repr, part.test.values)):
+                values = ", ".join(
+                    words.value(v).strip('"') for v in (*earlier[1].values, *part.test.values)
+                )
+                found = f"no single {part.name} is both this and what {path}[{earlier[0]}] asks for"
+                hint = f"for one of them write {{trait: {part.name}, in: [{values}]}}"
+                item = node.items[i]
+                self.problems.note(item.mark, f"{path}[{i}]", found, hint, end=item.end)
 
     def _negation(self, fields: Fields) -> Condition | None:
+        node = fields.table.fields["not"]
+        if isinstance(node, Listing):
+            spelled = fields.spelled("not") if node.flow else ""
+            hint = Hint(f"write not: {{any: {spelled}}}", f"{{any: {spelled}}}")
+            fields.wrong(
+                "not", "a list", "one condition", hint if spelled else "write not: {any: […]}"
+            )
+            return None
         part = self.condition(fields.table.fields["not"], fields.below("not"))
         return None if part is None else Not(part)
 
@@ -161,21 +268,44 @@ class Phrases(Details):
 
     def _trait(self, fields: Fields) -> Condition | None:
         name = fields.text("trait", "the name of a trait")
+        if name and self.usual_signs(fields, "trait", name):
+            self.mention("trait", fields, "trait", name)
         test = self.value_test(fields)
         return standing.Trait(name, test) if name and test else None
 
     def _amount(self, fields: Fields, form: str) -> Condition | None:
         name = fields.text(form, "the name of a property, such as total")
         if "of" not in fields:
+            if "from" in fields:
+                return None
             expected = f"of: and an event, such as {ORDER_COMPLETED}"
-            self.problems.add(fields.table.mark, fields.path, f"{form} without of", expected)
+            fields.misplaced(
+                f"{form} without of", expected, self._of_event(fields, form, name or "")
+            )
             return None
         selection = self.selection(fields, "of")
+        if name and selection:
+            node = fields.table.fields[form]
+            self.mentions.append(
+                Mention(
+                    "property", name, node.mark, node.end, fields.below(form), selection.names[0]
+                )
+            )
         within_ms = fields.duration("within")
         bounds = self.required_bounds(fields)
         if not (name and selection and bounds) or ("within" in fields and within_ms is None):
             return None
         return Amount(form == "average", selection, name, within_ms, bounds)
+
+    def _of_event(self, fields: Fields, form: str, name: str) -> Hint:
+        event, dot, amount = name.rpartition(".")
+        others = [f"{key}: {fields.spelled(key)}" for key in fields.table.fields if key != form]
+        head = (
+            f"{form}: {amount}, of: {event}"
+            if dot and amount
+            else f"{form}: {name}, of: {ORDER_COMPLETED}"
+        )
+        return whole(f"{{{', '.join([head, *others])}}}")
 
     def _measure(self, fields: Fields) -> Condition | None:
         known = (*standing.TOTALS, *standing.AGES)
@@ -184,7 +314,7 @@ class Phrases(Details):
             return None
         if measure not in known:
             hint = hints.for_field(measure, known)
-            fields.wrong("measure", f'measure "{measure}"', f"one of {listed(known)}", hint)
+            fields.wrong("measure", f'measure "{measure[:60]}"', f"one of {listed(known)}", hint)
             return None
         if measure in standing.AGES:
             fields.allow(("measure", "older_than", "younger_than"), f"a condition on {measure}")
@@ -207,7 +337,8 @@ class Phrases(Details):
         ends = {name: fields.number(name, "a percentile from 0 to 100") for name in given}
         for name, end in ends.items():
             if end is not None and (not 0 <= end <= 100 or 0 < end < 1):
-                hint = f"write {float(100 * end):g}" if 0 < end < 1 else ""
+                word = f"{float(100 * end):g}" if 0 < end < 1 else ""
+                hint = Hint(f"write {word}", word) if word else Hint("90 is the top tenth")
                 fields.wrong(name, f"{float(end):g}", "a percentile from 0 to 100", hint)
                 return None
         if None in ends.values():
@@ -238,7 +369,7 @@ class Phrases(Details):
         expected = f"a list of 2 to {MAX_STEPS} steps: [{{did: A}}, {{did: B}}]"
         if not isinstance(node, Listing) or not 2 <= len(node.items) <= MAX_STEPS:
             found = f"a list of {len(node.items)}" if isinstance(node, Listing) else shown(node)
-            fields.wrong("sequence", found, expected)
+            fields.wrong("sequence", found, expected, "for one event write {did: …} alone")
             return None
         path = fields.below("sequence")
         steps = [self._step(item, f"{path}[{i}]") for i, item in enumerate(node.items)]
@@ -250,27 +381,49 @@ class Phrases(Details):
     def _step(self, node: Node, path: str) -> Selection | None:
         if not isinstance(node, Table) or "did" not in node.fields:
             found = "a step without did" if isinstance(node, Table) else shown(node)
-            text = isinstance(node, Scalar) and isinstance(node.value, str)
-            hint = f"write {{did: {node.raw}}}" if isinstance(node, Scalar) and text else ""
-            self.problems.add(node.mark, path, found, "a step: {did: Event}", hint)
+            hint, edit = "", None
+            if isinstance(node, Scalar) and isinstance(node.value, str):
+                word = f"{{did: {source_of(node, self.problems)}}}"
+                hint, edit = f"write {word}", Edit(node.mark.index, node.end, word)
+            elif isinstance(node, Table):
+                hint = "what must not happen between goes under all: beside the sequence"
+            self.problems.add(node.mark, path, found, "a step: {did: Event}", hint, edit, node.end)
             return None
         fields = Fields(node, path, self.problems)
-        special = dict.fromkeys(BOUNDS, "a step is one event: name it as often as it is wanted")
-        special["within"] = "write within: once, beside sequence:"
+        once = Hint("a step is one event: name it as often as it is wanted")
+        special = dict.fromkeys(BOUNDS, once)
+        special["within"] = Hint("write within: once, beside sequence:")
         fields.allow(("did", "where"), "a step of a sequence", special)
         return self.selection(fields, "did")
 
     def _affinity(self, fields: Fields) -> Condition | None:
         if isinstance(fields.table.fields["affinity"], Listing):
-            hint = "write any: [{affinity: …}, {affinity: …}]"
-            fields.wrong("affinity", "a list", "a category", hint)
+            fields.wrong_whole("affinity", _each_of(fields, "affinity"), "a list", "a category")
             return None
         category = fields.text("affinity", "a category")
         bounds = self.required_bounds(fields)
         if bounds is not None and not _within_range(bounds, 0, 1):
-            fields.wrong("affinity", bounds.range_text(), "a weight from 0 to 1")
+            self._weights(fields)
             return None
         return standing.Affinity(category, bounds) if category and bounds else None
+
+    def _weights(self, fields: Fields) -> None:
+        """Note bounds of a weight that are out of its range: most are percentages."""
+        expected = "a weight from 0 to 1"
+        for name in BOUNDS:
+            node = fields.table.fields.get(name)
+            if not isinstance(node, Scalar):
+                if node is not None:
+                    fields.wrong(
+                        name, fields.spelled(name) or "a list", expected, "write 0.4 for 40 %"
+                    )
+                continue
+            weight = Fraction(node.raw)
+            if 0 <= weight <= 1:
+                continue
+            word = words.number(weight / 100) if 1 < weight <= 100 else ""
+            hint = Hint(f"write {word} for {words.number(weight)} %", word) if word else Hint()
+            fields.wrong(name, node.raw[:40], expected, hint)
 
     def _cluster(self, fields: Fields) -> Condition | None:
         expected = "the id of a discovered segment, such as cluster-3, or a list of ids"
@@ -283,39 +436,139 @@ class Phrases(Details):
         for value, name in zip(given, names, strict=True):
             if not _CLUSTER.fullmatch(name):
                 hint = "agos segments lists them; names of clusters change"
-                fields.wrong("cluster", f'"{value}"', expected, hint)
+                fields.wrong("cluster", f'"{str(value)[:60]}"', expected, hint)
                 return None
         return standing.Cluster(names) if names else None
 
     def _member(self, fields: Fields) -> Condition | None:
         if isinstance(fields.table.fields["in"], Listing):
-            hint = "write any: [{in: …}, {in: …}]"
-            fields.wrong("in", "a list", "the id of a segment", hint)
+            fields.wrong_whole("in", _each_of(fields, "in"), "a list", "the id of a segment")
             return None
         name = fields.text("in", "the id of a segment")
         if name is None:
             return None
-        self.uses.append((name, fields.table.fields["in"].mark, fields.below("in")))
+        self.uses.append((name, fields.table.fields["in"], fields.below("in")))
         return Member(name)
 
 
-def _for_subject(fields: Fields, key: str) -> str:
+EXAMPLE = "{did: Order Completed, at_least: 3, within: 90d}"
+
+
+def _special(form: str, fields: Fields) -> dict[str, Hint]:
+    """What to write for fields of other conditions that people put here."""
+    if form == "did_not":
+        return dict.fromkeys(BOUNDS, Hint("use did: with at_most:"))
+    if form in ("all", "any"):
+        items = fields.table.fields[form]
+        first = items.items[0] if isinstance(items, Listing) and items.items else None
+        subject = next(iter(first.fields), "did") if isinstance(first, Table) else "did"
+        value = fields.spelled("within") or "…"
+        hint = Hint(f"put it into each part that it is about: {{{subject}: …, within: {value}}}")
+        inside = dict.fromkeys(("where", *BOUNDS), Hint("put it into the part that it is about"))
+        return inside | {"within": hint}
+    if form == "not":
+        return dict.fromkeys(
+            ("within", "where", *BOUNDS), Hint("put it into the condition after not:")
+        )
+    return {}
+
+
+def _for_sentence(raw: str) -> Hint:
+    """What to write for a text: `{did: …}` if it is the name of an event."""
+    text = raw.strip()
+    if (spoken := hints.for_sentence(text)).text:
+        return spoken
+    if event := event_like(text):
+        return whole(f"{{did: {event}}}")
+    if ":" not in text and re.fullmatch(r"[A-Z]\w*( [A-Z]\w*){0,4}", text):
+        return whole(f"{{did: {text}}}")
+    return Hint(f"for example {EXAMPLE}")
+
+
+def _for_subject(fields: Fields, key: str) -> Hint:
     """What to write in place of a key where the form of a condition must stand."""
     if any(key in allowed for allowed in FORMS.values()):
         # Right, and what it is to go with is missing.
-        return ""
+        return Hint()
     node = fields.table.fields[key]
+    if key in fields.table.bare:
+        return hints.for_bare(key, FORMS)
     if isinstance(node, Table) and node.fields and set(node.fields) <= {*TESTS}:
-        return f"write {{trait: {key}, {next(iter(node.fields))}: …}}"
-    return hints.for_form(key) or hints.for_field(key, FORMS)
+        tests = ", ".join(
+            f"{name}: {Fields(node, '', fields.problems).spelled(name)}" for name in node.fields
+        )
+        return whole(f"{{trait: {key}, {tests}}}") if len(fields.table.keys) == 1 else Hint()
+    if (
+        key.lower() in ("count", "times")
+        and isinstance(node, Scalar)
+        and isinstance(node.value, str)
+    ):
+        return Hint('did you mean "did"?', "did")
+    hint = hints.for_field(key, FORMS)
+    if isinstance(node, Listing | Table) and hint.word in _OF_ONE:
+        return Hint()
+    return hint
 
 
-def _apart(fields: Fields, found: list[str]) -> str:
+#: Forms whose value is a name.
+_OF_ONE = ("did", "did_not", "first", "last", "trait", "measure", "sum", "average", "affinity")
+
+
+def _as_trait(fields: Fields) -> Hint:
+    """`{trait: city, is: Manila}` for `{city: Manila}`."""
+    table = fields.table
+    unknown = [key for key in table.keys if not any(key in allowed for allowed in FORMS.values())]
+    if len(unknown) != 1 or len(table.keys) != 1:
+        return Hint()
+    (key,) = unknown
+    node, spelled = table.fields[key], fields.spelled(key)
+    if not spelled or isinstance(node, Table):
+        return Hint()
+    if isinstance(node, Scalar) and (found := hints.for_comparison(node.raw).word):
+        return whole(f"{{trait: {key}, {found[1:-1]}}}")
+    return whole(f"{{trait: {key}, {'in' if isinstance(node, Listing) else 'is'}: {spelled}}}")
+
+
+def _apart(fields: Fields, found: list[str]) -> Hint:
     """How to take two forms in one condition apart."""
-    age = fields.table.fields[found[1]]
-    if found[1] in ("first", "last") and isinstance(age, Scalar) and words.parse_duration(age.raw):
-        return f"write within: {age.raw}"
-    return f"put them under all: [{{{found[0]}: …}}, {{{found[1]}: …}}]"
+    second = fields.table.fields[found[1]]
+    spelled = {name: fields.spelled(name) for name in fields.table.fields}
+    # `last: 30d` beside did is a window.
+    if found[1] in ("first", "last") and isinstance(second, Scalar):
+        if words.parse_duration(second.raw):
+            rest = {("within" if k == found[1] else k): v for k, v in spelled.items()}
+            return (
+                Hint(f"write within: {second.raw}", _mapping(rest))
+                if "within" not in spelled
+                else Hint(f"write within: {second.raw}")
+            )
+    if not all(spelled.values()):
+        return Hint(f"put them under all: [{{{found[0]}: …}}, {{{found[1]}: …}}]")
+    shared = {k: v for k, v in spelled.items() if k not in found}
+    parts = []
+    for form in found:
+        inner = {form: spelled[form]}
+        if form == "not" and not spelled[form].startswith("{"):
+            inner = {"did_not": spelled[form]}
+        (own,) = inner
+        inner |= {k: v for k, v in shared.items() if k in FORMS[own]}
+        parts.append(_mapping(inner))
+    word = f"{{all: [{', '.join(parts)}]}}"
+    return Hint(f"put them under all: write {word}", word)
+
+
+def _mapping(fields: dict[str, str]) -> str:
+    return f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
+
+
+def _each_of(fields: Fields, form: str) -> Hint:
+    """`{any: [{in: a}, {in: b}]}` for `{in: [a, b]}`."""
+    node = fields.table.fields[form]
+    items = [source_of(item, fields.problems) for item in getattr(node, "items", ())]
+    shared = {name: fields.spelled(name) for name in fields.table.fields if name != form}
+    if not items or not all(items) or not all(shared.values()):
+        return Hint(f"write any: [{{{form}: …}}, {{{form}: …}}]")
+    return whole(f"{{any: [{', '.join(_mapping({form: item} | shared) for item in items)}]}}")
 
 
 def _cluster_id(value: object) -> str:
