@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from typing import Any
 import psutil
 import redis
 
+from scripts.benches.going import Going
 from scripts.benches.ground import drain, end, environment, fill, ground, teach, worker
 from scripts.screenshots_parts.chromium import Chromium, browser
 from stream.local import free_port
@@ -28,7 +28,6 @@ _SEGMENTS, _MEMBERS = 200, 500
 _CHANGES_PER_SECOND = 300
 _TABS = 10
 _SETTLE_SECONDS = 10.0
-_STEP_SECONDS = 0.1
 _START_SECONDS = 60.0
 
 
@@ -43,7 +42,10 @@ def dashboard(
         with worker(settings) as process:
             drained = drain(client, process, settings.partitions, before + events, before)
         describe(client, random.Random(seed))
-        with Going(settings):
+        with Going(
+            settings.redis, _change,
+            events_per_second=EVENTS_PER_SECOND, changes_per_second=_CHANGES_PER_SECOND,
+        ):  # fmt: skip
             shares = measured(settings, client, seconds)
     at_load = drained.per_event["redis_cpu_us"] * EVENTS_PER_SECOND / 1e6
     return {
@@ -113,35 +115,6 @@ def describe(client: redis.Redis, dice: random.Random) -> None:
         members = {f"c{dice.randrange(10**6)}": number for _ in range(dice.randrange(_MEMBERS))}
         pipe.zadd(keys.members(f"s{number}"), {"c": 1, **members})
     pipe.execute()
-
-
-class Going:
-    """Counters and changes grow as under load, by the clock."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._client = redis.Redis.from_url(settings.redis, protocol=2)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._client.close()
-
-    def _run(self) -> None:
-        number, last = 0, time.monotonic()
-        while not self._ended.wait(_STEP_SECONDS):
-            now = time.monotonic()
-            pipe = self._client.pipeline(transaction=False)
-            pipe.hincrby(keys.counters(0), "applied", int((now - last) * EVENTS_PER_SECOND))
-            for _ in range(int((now - last) * _CHANGES_PER_SECOND)):
-                number += 1
-                pipe.xadd(keys.CHANGES, _change(number), maxlen=1_000_000)
-            last = now
-            pipe.execute()
 
 
 def _change(number: int) -> dict[Any, Any]:

@@ -125,9 +125,15 @@ def join(redis: Redis, segment: str, *customers: str) -> None:
 
 def change(redis: Redis, customer: str, segment: str, kind: str = "entered", **more: Any) -> None:
     """Record an entry or exit, caused by an event of half a second ago."""
-    fields = {
+    redis.xadd("agos:changes", change_fields(customer, segment, kind, **more))
+
+
+def change_fields(
+    customer: str, segment: str, kind: str = "entered", **more: Any
+) -> dict[Any, Any]:
+    """Of an entry or exit, caused by an event of half a second ago."""
+    return {
         "change_id": f"{customer}-{segment}-{kind}-{now_ms()}", "customer": customer,
         "segment": segment, "change": kind, "at": now_ms() - 500, "cause": "event",
         "reason": "spent much", "version": 1, **more,
     }  # fmt: skip
-    redis.xadd("agos:changes", fields)

@@ -1,6 +1,5 @@
 """Now and Segments in a real browser: what they show is what Redis and Kafka have."""
 
-import threading
 import time
 import warnings
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from scripts.benches.going import Going
 from scripts.screenshots_parts.chromium import Tab
 from scripts.screenshots_parts.pictures import DRAWN
 from stream.local import EmbeddedBroker, EmbeddedRedis
 from tests.dashboard.conftest import PARTITIONS
-from tests.dashboard.served import ReportingWorker, Served, change, describe, join
+from tests.dashboard.served import ReportingWorker, Served, change, change_fields, describe, join
 
 with warnings.catch_warnings():
     # kafka-python reads its protocol with functions that Python 3.11 and 3.12 call deprecated.
@@ -50,30 +50,18 @@ def everybody(redis: Redis) -> ReportingWorker:
     return ReportingWorker(redis, "w1", list(range(PARTITIONS)))
 
 
-class Steady:
-    """Events that are applied so fast, by the clock however late this thread is, and an entry
-    with each of them."""
+EVENTS_PER_SECOND = 400
 
-    PER_SECOND = 400
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        begun = time.monotonic()
-        while not self._ended.wait(0.05):
-            applied = int((time.monotonic() - begun) * self.PER_SECOND)
-            self._redis.hset("agos:{0}:counters", "applied", applied)
-            change(self._redis, "ada", "loyal")
+def going(redis_url: str) -> Going:
+    """Events that are applied so fast, and entries that come half a second after theirs."""
+    return Going(
+        redis_url,
+        lambda number: change_fields("ada", "loyal"),
+        events_per_second=EVENTS_PER_SECOND,
+        changes_per_second=20,
+        step_seconds=0.05,
+    )
 
 
 def test_figures_are_those_of_redis_and_kafka(
@@ -114,8 +102,8 @@ def test_figures_are_those_of_redis_and_kafka(
         assert (rows["purchases"], rows["interactions"]) == ("3", "0")
 
 
-def test_rates_and_latency_follow(served: Served, redis: Redis, tab: Tab):
-    with everybody(redis), Steady(redis):
+def test_rates_and_latency_follow(own_redis: EmbeddedRedis, served: Served, redis: Redis, tab: Tab):
+    with everybody(redis), going(own_redis.address):
         tab.open(served.url)
         worker_seen(tab)
         # Where the machine stalls for a moment a look is too early or too late: the next is not.
@@ -123,7 +111,7 @@ def test_rates_and_latency_follow(served: Served, redis: Redis, tab: Tab):
             "Number(document.querySelector('#figure-events_per_second .value')"
             ".innerText.replace(',', ''))"
         )
-        tab.wait(f"Math.abs({rate} - {Steady.PER_SECOND}) < 0.2 * {Steady.PER_SECOND}")
+        tab.wait(f"Math.abs({rate} - {EVENTS_PER_SECOND}) < 0.2 * {EVENTS_PER_SECOND}")
         tab.wait(
             "/^5\\d\\d ms$/.test(document.querySelector('#figure-latency_p50_ms .value').innerText)"
         )
