@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     metrics: str = Field("", description="host:port of the metrics and health; none without")
     traces: str = Field("", description="OTLP/HTTP URL that traces are sent to; none without")
     traces_share: float = Field(0.01, gt=0, le=1, description="share of events that are traced")
+    prometheus: str = Field("", description="URL of one with the dashboard's history; none: Redis")
+    prometheus_token: SecretStr = Field(SecretStr(""), description="bearer token for it")
     alert_webhook: SecretStr = Field(SecretStr(""), description="URL that alerts are sent to")
     thresholds: str = Field("", description="figure=watch:act,… instead of the defaults")
     write_keys: SecretStr = Field(SecretStr(""), description="comma-separated")

@@ -91,6 +91,8 @@ def standing(live: Live) -> tuple[str, str]:
     if raised:
         state = "act" if any(alert.state == "act" for alert in raised) else "watch"
         return state, "; ".join(alert.text for alert in raised[:_MOST_TOLD]) + "."
+    if live.past_problem:
+        return "watch", f"Running. Charts begin now: {live.past_problem}. See AGOS_PROMETHEUS."
     return "fine", "Running."
 
 

@@ -13,7 +13,7 @@ FINEST = min(KEPT)
 MOST_SEGMENTS = 300
 MOST_FLOWS = 200
 
-_MAXIMA = frozenset({"lag", "latency_p99_ms", "unowned"})
+MAXIMA = frozenset({"lag", "latency_p99_ms", "unowned"})
 
 
 class Point(msgspec.Struct, array_like=True, frozen=True):
@@ -98,7 +98,7 @@ def _merged_figures(points: Sequence[Point]) -> dict[str, float]:
         for name, value in point.figures.items():
             values.setdefault(name, []).append(value)
     return {
-        name: max(found) if name in _MAXIMA else sum(found) / len(found)
+        name: max(found) if name in MAXIMA else sum(found) / len(found)
         for name, found in values.items()
     }
 
@@ -110,11 +110,12 @@ class History:
         self._points = {seconds: deque[Point](maxlen=most) for seconds, most in KEPT.items()}
 
     def restore(self, seconds: int, points: Iterable[Point | None]) -> None:
-        """Take in what was stored, oldest first; what is out of order is left out."""
+        """Take in what was stored, also before what is there already, which is kept."""
         ring = self._points[seconds]
-        for point in points:
-            if point is not None and (not ring or point.at_ms > ring[-1].at_ms):
-                ring.append(point)
+        found = {point.at_ms: point for point in points if point is not None}
+        found |= {point.at_ms: point for point in ring}
+        ring.clear()
+        ring.extend(found[at_ms] for at_ms in sorted(found))
 
     def add(self, point: Point) -> dict[int, list[Point]]:
         """Take in one more point of the finest resolution; what is new, by resolution."""

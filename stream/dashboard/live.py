@@ -15,10 +15,11 @@ from stream.dashboard.alerts import Alert, Alerts
 from stream.dashboard.elements import Packed
 from stream.dashboard.elements import packed as packed_json
 from stream.dashboard.figures import thresholds
-from stream.dashboard.history import FINEST, KEPT, History, Hour, Point, hours, packed, unpacked
+from stream.dashboard.history import FINEST, History, Hour, Point, hours
 from stream.dashboard.learned import LearnedCache
 from stream.dashboard.logs import LogEnds
 from stream.dashboard.moment import Ends, Moment, Moments
+from stream.dashboard.remembered import Remembered
 from stream.dashboard.sampled import ScatterCache
 from stream.dashboard.structure import Structure, Turn
 from stream.dashboard.text import now_ms
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 _ENDS_SECONDS = 2.0
 _LOOKUP_SECONDS = 3.0
+_FILL_SECONDS = 30.0
 _HOUR_SECONDS, _HOUR_POINTS = 3_600, 40
 
 
@@ -94,6 +96,7 @@ class Live:
         self._watcher = Watcher(settings)
         self._collectors = CollectorWatcher(settings)
         self._store = HistoryStore(settings)
+        self._points = Remembered(settings, self._store)
         self._structures = StructureStore(settings)
         self._ends = Ends()
         self._logs = LogEnds(settings)
@@ -131,11 +134,17 @@ class Live:
         """Why there is no newer moment."""
         return self._problem.text
 
+    @property
+    def past_problem(self) -> str:
+        """Why the charts begin only now."""
+        return self._points.problem
+
     def start(self) -> None:
         """Begin to look."""
         steps: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (_LOOK_SECONDS, self.look),
             (_ENDS_SECONDS, self._read_ends),
+            (_FILL_SECONDS, self._fill),
         ]
         self._tasks = [asyncio.create_task(_every(seconds, step)) for seconds, step in steps]
 
@@ -195,9 +204,7 @@ class Live:
             await self._structures.append([msgspec.json.encode(turn) for turn in turns])
 
     async def _restore(self) -> None:
-        for seconds in KEPT:
-            stored = await self._store.load(seconds)
-            self.history.restore(seconds, await asyncio.to_thread(_unpack, stored))
+        await self._points.restore(self.history)
         for text in await self._store.alerts():
             with suppress(msgspec.MsgspecError):
                 self.told.append(msgspec.json.decode(text, type=Alert))
@@ -215,18 +222,18 @@ class Live:
         new = self.history.add(self._moments.point(moment))
         self._leads = await self._store.leads(self._name)
         if self._leads:
-            points = {seconds: [packed(point) for point in added] for seconds, added in new.items()}
-            await self._store.append(points, KEPT)
+            await self._points.append(new)
+
+    async def _fill(self) -> None:
+        while not self._restored:
+            await asyncio.sleep(_LOOK_SECONDS)
+        await self._points.fill(self.history, now_ms())
 
     async def _read_ends(self) -> None:
         try:
             self._ends = Ends(await asyncio.to_thread(self._logs.read))
         except AgosError as error:
             self._ends = Ends(problem=str(error))
-
-
-def _unpack(stored: list[bytes]) -> list[Point | None]:
-    return [unpacked(text) for text in stored]
 
 
 def _turn(text: bytes) -> Turn | None:

@@ -69,8 +69,20 @@ def test_a_restart_goes_on_where_it_was():
 def test_what_cannot_be_read_is_left_out():
     assert unpacked(b"something else") is None
     history = History()
-    history.restore(5, [None, point(10), point(5), point(15)])
+    history.restore(5, [None, point(10), point(15)])
     assert [p.at_ms - BEGIN_MS for p in history.points(60)] == [10_000, 15_000]
+
+
+def test_the_past_may_come_late_and_what_is_there_stays():
+    history = History()
+    for i in (3, 4):
+        history.add(point(5 * i, size=20))
+    history.restore(5, [point(5), point(10), point(15)])
+    found = [(p.at_ms - BEGIN_MS, p.segments["a"][0]) for p in history.points(60)]
+    assert found == [(5_000, 10), (10_000, 10), (15_000, 20), (20_000, 20)]
+    history.restore(5, [point(5 * i) for i in range(-1_000, 1)])
+    assert len(history.points(3_600, 10_000)) == KEPT[5]
+    assert history.newest_ms == BEGIN_MS + 20_000
 
 
 @given(st.integers(1, 1_500), st.sampled_from([60, 3_600, 86_400]), st.integers(20, 200))
