@@ -219,7 +219,7 @@ class _Grammar:
             )
             return None
         if not _ID.fullmatch(name):
-            plain = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+            plain = _plain_id(name)
             good = _ID.fullmatch(plain) and plain not in table.fields
             named = isinstance(node, Table) and "name" in node.fields
             hint = f"write {plain}" + ("" if named else f' and name: "{name}"') if good else ""
@@ -324,6 +324,14 @@ def _of_segment(fields: Fields) -> dict[str, Hint]:
     return dict.fromkeys(inner, hint) | {
         name: Hint(f"put it into when: {{{form}: …, {name}: …}}") for name in inner if name != form
     }
+
+
+def _plain_id(name: str) -> str:
+    """An id as near to the name as can be."""
+    plain = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+    if plain[:1].isdecimal():
+        plain = f"segment_{plain}"
+    return plain[:64].strip("_")
 
 
 def _first_id(node: Listing) -> str:

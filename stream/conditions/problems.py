@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from textwrap import wrap
 
 from stream.conditions.excerpt import clipped, excerpt
 from stream.errors import AgosError
@@ -12,6 +13,8 @@ MAX_SHOWN = 20
 MAX_FOUND = 1_000
 _MAX_PATH = 120
 _MAX_PART = 240
+#: Columns of an excerpt where nobody knows the terminal.
+_EXCERPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,35 @@ class Problem:
         hint = f" ({clipped(self.suggestion, _MAX_PART)})" if self.suggestion else ""
         return self._what(source) + hint
 
-    def shown(self, source: str, whole: str, width: int) -> str:
-        """The same in lines: with the line of the file, marked, and the way out below it."""
-        lines = excerpt(whole, self.mark.line, self.mark.column, self.end - self.mark.index, width)
+    def shown(self, source: str, whole: str, width: int | None = None) -> str:
+        """The same in lines: with the line of the file, marked, and the way out below it.
+
+        Words are wrapped at `width` columns, names of files are not.
+        """
+        length = self.end - self.mark.index
+        lines = excerpt(whole, self.mark.line, self.mark.column, length, width or _EXCERPT)
         if not lines:
-            return self.text(source)
-        hint = [f"  → {clipped(self.suggestion, _MAX_PART)}"] if self.suggestion else []
-        return "\n".join([self._what(source), *lines, *hint])
+            return "\n".join(_wrapped(self.text(source), width))
+        hint = clipped(self.suggestion, _MAX_PART)
+        said = _wrapped(f"  → {hint}", width) if hint else []
+        return "\n".join([*_wrapped(self._what(source), width), *lines, *said])
 
     def _what(self, source: str) -> str:
         where = f"{source}:{self.mark.line}:{self.mark.column}"
         path = f"{clipped(self.path, _MAX_PATH)}: " if self.path else ""
         expected = f"; expected {self.expected}" if self.expected else ""
         return f"{where}: {path}{clipped(self.found, _MAX_PART)}{expected}"
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    if width is None:
+        return [text]
+    indent, kept = " " * 4, len(text) - len(text.lstrip())
+    lines = wrap(
+        text.lstrip(), width - kept, subsequent_indent=indent[kept:], break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [" " * kept + line for line in lines]
 
 
 class DefinitionError(AgosError):
@@ -80,7 +99,7 @@ class DefinitionError(AgosError):
         self._text = text
         super().__init__(self.report())
 
-    def report(self, width: int = 100) -> str:
+    def report(self, width: int | None = None) -> str:
         """All problems, each with the line that it is on, for a terminal of `width` columns."""
         shown = [p.shown(self.source, self._text, width) for p in self.problems[:MAX_SHOWN]]
         if more := len(self.problems) - len(shown):
