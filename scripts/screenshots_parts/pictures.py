@@ -112,7 +112,7 @@ def wait_until(
 
 #: Whether every chart is drawn, and what it draws is about as wide as its place.
 DRAWN = """
-[...document.querySelectorAll('.chart')].every(chart => Math.max(0,
+[...document.querySelectorAll('.chart:not([hidden])')].every(chart => Math.max(0,
   ...[...chart.querySelectorAll('path')].map(path => path.getBoundingClientRect().width)
   ) > 0.7 * chart.clientWidth)
 """

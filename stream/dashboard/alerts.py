@@ -167,11 +167,14 @@ def _segments(
             continue
         before, now = points[0].segments[segment.id][0], segment.size
         if abs(now - before) >= max(JUMP_SHARE * before, JUMP_CUSTOMERS):
-            said = f"{segment.name}: {before:,} customers ten minutes ago, {now:,} now"
+            said = f"{segment.name}: {plural(before, 'customer')} ten minutes ago, {now:,} now"
             yield ("size_jump", segment.id), ("watch", said)
         moves = moved.get(segment.id, 0)
         if moves >= max(2 * FLAPPING_TIMES * max(now, 1), FLAPPING_MOVES):
-            said = f"{segment.name}: {moves:,} entries and exits in ten minutes, {now:,} customers"
+            said = (
+                f"{segment.name}: {moves:,} entries and exits in ten minutes, "
+                f"{plural(now, 'customer')}"
+            )
             yield ("flapping", segment.id), ("watch", said)
 
 

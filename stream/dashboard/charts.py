@@ -140,11 +140,13 @@ def sankey(moved: Sequence[tuple[str, str, int]], known: Mapping[str, Segment]) 
     ]
     series = {
         "type": "sankey", "data": nodes, "links": links, "draggable": False,
-        "left": 8, "right": 8, "top": 8, "bottom": 8, "nodeGap": 10,
+        "left": 8, "right": 8, "top": 12, "bottom": 12,
+        # Names of segments that few moved to are not to lie on each other.
+        "nodeGap": min(18, 480 // max(len(origins), len(targets), 1)),
         "lineStyle": {"color": "gradient", "opacity": 0.35}, "emphasis": {"focus": "adjacency"},
     }  # fmt: skip
-    return {"animation": False, "color": list(COLORS), "textStyle": {"fontFamily": FONT},
-            "series": [series]}  # fmt: skip
+    return {"hidden": not moved, "animation": False, "color": list(COLORS),
+            "textStyle": {"fontFamily": FONT}, "series": [series]}  # fmt: skip
 
 
 def overlap(shares: Mapping[tuple[str, str], float], shown: Sequence[Segment]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def scattered(
         "itemStyle": {"borderColor": "#ffffff", "borderWidth": 2},
         "label": {"show": True, "position": "top", "formatter": "{b}", "fontSize": 12,
                   "fontWeight": 600, "fontFamily": FONT},
-        "labelLayout": {"hideOverlap": True},
+        "labelLayout": {"moveOverlap": "shiftY", "hideOverlap": True},
         "data": centres,
     }  # fmt: skip
     axis = {

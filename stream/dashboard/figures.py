@@ -20,18 +20,25 @@ class Figure:
     meaning: str
     watch: float | None = None
     act: float | None = None
+    #: What somebody does who has to act.
+    advice: str = ""
 
 
 FIGURES = (
     Figure("events_per_second", "Events per second", text.count, "events applied, last 5 s"),
-    Figure("lag", "Lag", text.count, "events that wait in Kafka", 10_000, 100_000),
+    Figure(
+        "lag", "Lag", text.count, "events that wait in Kafka", 10_000, 100_000,
+        "start more workers",
+    ),
     Figure(
         "latency_p50_ms", "Latency, median", text.milliseconds,
         "from an event's timestamp to its change in Redis, last minute", 1_000, 10_000,
+        "see what the workers wait for: lag, or a slow Redis",
     ),
     Figure(
         "latency_p99_ms", "Latency, 99 %", text.milliseconds,
-        "99 of 100 changes were in Redis so long after their event", 5_000, 60_000,
+        "99 of 100 changes were in Redis so soon after their event", 5_000, 60_000,
+        "see what the workers wait for: lag, or a slow Redis",
     ),
     Figure("workers", "Workers", text.count, "that report"),
     Figure(
@@ -40,7 +47,7 @@ FIGURES = (
     ),
     Figure(
         "dead_per_second", "Dead letters per second", text.count,
-        "records that could not be applied", 0.1, 50,
+        "records that could not be applied", 0.1, 50, "see the page Dead letters",
     ),
     Figure(
         "requests_per_second", "Collector requests per second", text.count,
@@ -49,20 +56,22 @@ FIGURES = (
     Figure(
         "request_errors", "Collector errors per second", text.count,
         "answers 500 and 503: events that were not taken", 0.1, 10,
+        "see Kafka, and the collectors' logs",
     ),
     Figure(
         "model_age_ms", "Model learned", text.milliseconds,
         "since the trainer last learned, while events come", 60_000, 600_000,
+        "see the workers' logs",
     ),
     Figure(
         "redis_share", "Redis memory", text.share,
-        "of maxmemory, or of the machine's memory without one", 0.7, 0.9,
+        "of its maxmemory", 0.7, 0.9, "give Redis more memory, or remove idle customers",
     ),
     Figure("segments", "Segments", text.count, "defined and discovered"),
     Figure("changes_per_second", "Changes per second", text.count, "entries and exits, last 5 s"),
     Figure(
         "undelivered", "Undelivered to webhooks", text.count,
-        "changes that a webhook did not take", 1, 10_000,
+        "changes that a webhook did not take", 1, 10_000, "see agos webhooks --undelivered",
     ),
 )  # fmt: skip
 BY_ID = {figure.id: figure for figure in FIGURES}

@@ -72,7 +72,7 @@ def standing(live: Live) -> tuple[str, str]:
     if not moment.alive:
         return (
             "act",
-            f"No worker reports, so nothing is applied{_last(moment)}: start `agos worker`.",
+            f"No worker reports, so nothing is applied{_last(moment)}. Start one: agos worker.",
         )
     gone = [w for w in moment.workers if not w.alive]
     if moment.unowned:
@@ -86,7 +86,7 @@ def standing(live: Live) -> tuple[str, str]:
         return "act", f"{moment.kafka_problem}: lag is what workers last said. See AGOS_KAFKA."
     worst = [name for name in live.limits if moment.state(name, live.limits) == "act"]
     if worst:
-        return "act", "Act: " + ", ".join(_named(name) for name in worst) + "."
+        return "act", " ".join(_advised(name, moment) for name in worst)
     raised = live.alerts.active
     if raised:
         state = "act" if any(alert.state == "act" for alert in raised) else "watch"
@@ -105,5 +105,7 @@ def _last(moment: Moment) -> str:
     return "" if silent is None else f" (the last was heard {silent // 1000} s ago)"
 
 
-def _named(figure: str) -> str:
-    return BY_ID[figure].title.lower()
+def _advised(figure: str, moment: Moment) -> str:
+    known = BY_ID[figure]
+    shown = known.shown(moment.figures.get(figure))
+    return f"{known.title} is {shown}{known.advice and ': '}{known.advice}."

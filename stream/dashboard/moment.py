@@ -59,6 +59,11 @@ class Moment:
         return self.seen.segments
 
     @property
+    def limited(self) -> bool:
+        """Whether Redis has a limit of its own for its memory."""
+        return bool(self.seen.memory.get("maxmemory"))
+
+    @property
     def alive(self) -> tuple[WorkerView, ...]:
         """Workers that report."""
         return tuple(worker for worker in self.workers if worker.alive)

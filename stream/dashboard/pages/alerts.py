@@ -6,7 +6,8 @@ from stream.dashboard.alerts import RULES, Alert
 from stream.dashboard.elements import Listing, Row, section
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
-from stream.watch.times import ago, moment, span
+from stream.dashboard.pages.segments import there
+from stream.watch.times import moment, span
 
 _SHOWN = 100
 _COLUMNS = [
@@ -14,7 +15,7 @@ _COLUMNS = [
     ("state", "text"),
     ("what", "text"),
     ("about", "text"),
-    ("since", "text"),
+    ("since", "when"),
     ("for", "number"),
 ]
 
@@ -32,7 +33,8 @@ def alerts_page(live: Live) -> None:
 
         def draw() -> None:
             at_ms = live.looked_ms
-            now.show([_row(alert, at_ms) for alert in live.alerts.active])
+            urgent = sorted(live.alerts.active, key=lambda alert: alert.state != "act")
+            now.show([_row(alert, at_ms) for alert in urgent])
             over = [alert for alert in live.told if alert.until_ms is not None]
             past.show([_row(alert, at_ms) for alert in over[:_SHOWN]])
 
@@ -48,8 +50,8 @@ def _row(alert: Alert, at_ms: int) -> Row:
             RULES.get(alert.rule, alert.rule),
             "over" if over else {"text": alert.state, "state": alert.state},
             alert.text,
-            alert.subject or "the whole",
-            f"{moment(alert.since_ms)} ({ago(alert.since_ms, at_ms)})",
+            {"text": alert.subject, "href": there(alert.subject)} if alert.subject else "the whole",
+            moment(alert.since_ms),
             span((alert.until_ms or at_ms) - alert.since_ms),
         ],
     }

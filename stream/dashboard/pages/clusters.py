@@ -1,6 +1,6 @@
 """Clusters: what the model found, what sets each apart, how its challengers do, what drifts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -23,6 +23,12 @@ _HOW_DRAWN = (
     f"At most {SAMPLE} customers drawn by chance, most of them the same from look to look. The "
     "plane is the one in which the centroids differ most; it stays until another shows much more."
 )
+_HOW_COLORED = "How far each cluster's mean lies from the mean of all customers, in deviations."
+_HOW_JUDGED = (
+    "Those in the shadow learn from the same customers and change nothing. Silhouette: how well "
+    "apart (1 is best). Inertia: spread within clusters, against the one in force. Churn: share of "
+    "customers who change cluster from round to round. Coverage: share that has a cluster."
+)
 
 
 def clusters_page(live: Live) -> None:
@@ -39,7 +45,7 @@ def clusters_page(live: Live) -> None:
                 times = Chart("Births, splits, merges, ends and drift over time", "short")
                 turns = Listing(
                     "What became of clusters",
-                    [("when", "text"), ("what", "text"), ("cluster", "text"),
+                    [("when", "when"), ("what", "text"), ("cluster", "text"),
                      ("from or into", "text"), ("model", "number"), ("id", "id")],
                     "Nothing since the first model that a dashboard saw.",
                 )  # fmt: skip
@@ -51,8 +57,10 @@ def clusters_page(live: Live) -> None:
                      ("came from", "text"), ("id", "id")],
                     "None yet: the model needs some customers first.",
                 )  # fmt: skip
+                Words("p", _HOW_COLORED, **{"class": "note"})
                 heat = Chart("Centroids: coordinate of each cluster in each feature", "tall")
             with section("Clusterers"):
+                Words("p", _HOW_JUDGED, **{"class": "note"})
                 league = Listing(
                     "Clusterers",
                     [("clusterer", "text"), ("state", "text"), ("segments", "number"),
@@ -63,7 +71,7 @@ def clusters_page(live: Live) -> None:
             with section("Drift"):
                 drift = Listing(
                     "Drift alerts",
-                    [("noticed", "text"), ("what", "text"), ("feature", "text"),
+                    [("noticed", "when"), ("what", "text"), ("feature", "text"),
                      ("shift", "number"), ("since", "text"), ("model", "number")],
                     "Nothing has drifted as far as it is remembered.",
                 )  # fmt: skip
@@ -88,7 +96,7 @@ def clusters_page(live: Live) -> None:
             facts.show(_facts(learned))
             listing.show(
                 [
-                    _cluster(s, found, learned, colors[s.id])
+                    _cluster(s, found, learned, colors[s.id], live.structure.name)
                     for s in found.values()
                     if s.size or not s.retired
                 ]
@@ -117,9 +125,17 @@ def _facts(learned: Learned) -> list[tuple[str, str]]:
     return facts
 
 
-def _cluster(segment: Segment, known: Mapping[str, Segment], learned: Learned, color: str) -> Row:
+def _cluster(
+    segment: Segment,
+    known: Mapping[str, Segment],
+    learned: Learned,
+    color: str,
+    last: Callable[[str], str],
+) -> Row:
     effects = [e for e in segment.explanation if isinstance(e, list | tuple)][:_STRONGEST]
-    parents = [known[p].name if p in known else p for p in learned.parents.get(segment.id, ())]
+    parents = [
+        known[p].name if p in known else last(p) for p in learned.parents.get(segment.id, ())
+    ]
     return {
         "key": segment.id,
         "class": "dim" if segment.retired else "",
@@ -132,11 +148,15 @@ def _cluster(segment: Segment, known: Mapping[str, Segment], learned: Learned, c
             },
             text.count(segment.size),
             "-" if segment.share is None else f"{segment.share:.1%}",
-            ", ".join(f"{name} {float(size):+.1f}" for name, size in effects) or "-",
+            ", ".join(f"{_plain(name)} {float(size):+.1f}" for name, size in effects) or "-",
             ", ".join(parents) or "-",
             segment.id,
         ],
     }
+
+
+def _plain(feature: object) -> str:
+    return str(feature).replace("_", " ")
 
 
 def _standings(league: League | None) -> list[Row]:

@@ -44,24 +44,25 @@ def dead_letters_page(live: Live) -> None:
     @ui.page("/dead-letters")
     def dead_letters() -> None:
         with frame(live, "/dead-letters", "Dead letters"):
-            counted = Listing(
-                "Dead letters by reason, since the beginning",
-                [("reason", "text"), ("since the beginning", "number")],
-                "None: every record could be applied.",
-            )
+            with section("Since the beginning"):
+                counted = Listing(
+                    "Dead letters by reason, since the beginning",
+                    [("reason", "text"), ("records", "number")],
+                    "None: every record could be applied.",
+                )
             with section("In the topic"):
                 said = Words("p", "Reading the topic.", role="status")
                 piles = Listing(
                     "Dead letters in the topic",
                     [("reason", "text"), ("waiting", "number"), ("sent back", "number"),
-                     ("newest", "text"), ("topics", "text")],
+                     ("newest", "when"), ("topics", "text")],
                     "None are kept in the topic.",
                 )  # fmt: skip
                 buttons = ui.element("div").classes("row")
             with section("Samples"):
                 samples = Listing(
                     "Samples of dead letters",
-                    [("letter", "text"), ("reason", "text"), ("detail", "text"),
+                    [("letter", "id"), ("reason", "text"), ("detail", "text"),
                      ("key", "text"), ("record", "text")],
                     "None.",
                 )  # fmt: skip

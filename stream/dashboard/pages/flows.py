@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from nicegui import ui
 
@@ -15,8 +16,10 @@ from stream.dashboard.pages.segments import PERIODS, periods
 from stream.errors import AgosError
 from stream.store.records import Segment
 
-#: Moves that are drawn, and segments whose overlap is estimated; the largest.
-MOST_MOVES = 40
+#: Moves of one kind that are drawn, and those in the table, and segments whose overlap is
+#: estimated; the largest.
+MOST_MOVES = 30
+MOST_ROWS = 12
 MOST_OVERLAPS = 16
 _SAMPLE = 200
 
@@ -29,13 +32,7 @@ def flows_page(live: Live) -> None:
         chosen = period if period in PERIODS else "hour"
         with frame(live, "/flows", "Flows"):
             periods("/flows", chosen)
-            with section("From cluster to cluster, and from defined segment to defined segment"):
-                sankey = Chart("Moves between segments", "tall")
-                listing = Listing(
-                    "Moves between segments",
-                    [("from", "text"), ("to", "text"), ("customers", "number")],
-                    "Nobody moved from one segment to another in this period.",
-                )
+            parts = [_part("discovered", True), _part("defined", False)]
             with section("Overlap"):
                 Words(
                     "p",
@@ -52,11 +49,13 @@ def flows_page(live: Live) -> None:
                 return
             drawn[0] = points[-1].at_ms
             # Those that are gone are known by their last names.
-            gone = {turn.segment: Segment(turn.segment, turn.name) for turn in live.structure.turns}
+            gone = {
+                turn.segment: Segment(turn.segment, turn.name, kind="discovered")
+                for turn in live.structure.turns
+            }
             known = gone | {segment.id: segment for segment in live.moment.segments}
-            moved = busiest(points)
-            sankey.show(charts.sankey(moved, known))
-            listing.show([_row(origin, target, n, known) for origin, target, n in moved])
+            for part in parts:
+                part.show(busiest(points, known, part.discovered), known)
 
         async def estimate() -> None:
             if live.moment is None:
@@ -75,16 +74,46 @@ def flows_page(live: Live) -> None:
         ui.timer(0.1, estimate, once=True)
 
 
-def busiest(points: Sequence[Point]) -> list[tuple[str, str, int]]:
-    """The moves of a period that most customers made."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is shown of the moves within one kind of segments."""
+
+    discovered: bool
+    chart: Chart
+    listing: Listing
+
+    def show(self, moved: Sequence[tuple[str, str, int]], known: Mapping[str, Segment]) -> None:
+        self.chart.show(charts.sankey(moved, known))
+        self.listing.show(
+            [_row(origin, target, n, known) for origin, target, n in moved[:MOST_ROWS]]
+        )
+
+
+def _part(kind: str, discovered: bool) -> _Part:
+    with section(f"Between {kind} segments"):
+        chart = Chart(f"Moves between {kind} segments", "tall")
+        listing = Listing(
+            f"Moves between {kind} segments",
+            [("from", "text"), ("to", "text"), ("customers", "number")],
+            f"Nobody moved from one {kind} segment to another in this period.",
+        )
+    return _Part(discovered, chart, listing)
+
+
+def busiest(
+    points: Sequence[Point], known: Mapping[str, Segment], discovered: bool
+) -> list[tuple[str, str, int]]:
+    """The moves of a period that most customers made, within one kind of segments."""
     counted: Counter[tuple[str, str]] = Counter()
     for point in points:
         for origin, target, number in point.flows:
-            counted[origin, target] += number
+            ends = (known[name] for name in (origin, target) if name in known)
+            if discovered == any(segment.discovered for segment in ends):
+                counted[origin, target] += number
     return [(origin, target, n) for (origin, target), n in counted.most_common(MOST_MOVES)]
 
 
-def _row(origin: str, target: str, number: int, known: dict[str, Segment]) -> Row:
+def _row(origin: str, target: str, number: int, known: Mapping[str, Segment]) -> Row:
     def name(segment: str) -> str:
         return known[segment].name if segment in known else segment
 

@@ -37,7 +37,7 @@ def now_page(live: Live) -> None:
                     [
                         ("worker", "text"), ("state", "text"), ("partitions", "text"),
                         ("events/s", "number"), ("lag", "number"), ("events", "number"),
-                        ("misses", "number"), ("model", "number"), ("up for", "number"),
+                        ("refused writes", "number"), ("model", "number"), ("up for", "number"),
                     ],
                     "No worker reports. Start one: agos worker",
                 )  # fmt: skip
@@ -51,12 +51,13 @@ def now_page(live: Live) -> None:
                     ],
                     "No collector reports. Where websites send events over HTTP: agos collect",
                 )  # fmt: skip
-            with section("Topics"):
+            halves = ui.element("div").classes("pair")
+            with halves, section("Topics"):
                 topics = Listing(
                     "Lag by topic", [("topic", "text"), ("events that wait", "number")],
                     "Kafka does not answer: see AGOS_KAFKA.",
                 )  # fmt: skip
-            with section("Counters"):
+            with halves, section("Counters"):
                 counters = Listing(
                     "Counters since the beginning",
                     [("counter", "text"), ("since the beginning", "number")],
@@ -104,11 +105,12 @@ def cards(live: Live, moment: Moment) -> list[dict[str, Any]]:
 
 
 def _card(live: Live, moment: Moment, figure: Figure) -> dict[str, Any]:
+    value = _value(figure, moment)
     return {
         "id": figure.id,
         "title": figure.title,
-        "value": _value(figure, moment),
-        "state": moment.state(figure.id, live.limits),
+        "value": value,
+        "state": "unknown" if value == "-" else moment.state(figure.id, live.limits),
         "detail": _detail(figure, moment),
         "trend": [_short(value) for value in live.history.trend(figure.id)],
     }
@@ -132,7 +134,8 @@ def _detail(figure: Figure, moment: Moment) -> str:
     value = moment.figures.get(figure.id)
     if figure.id == "redis_share":
         commands = text.count(moment.figures.get("redis_commands"))
-        return f"{text.share(value)} {figure.meaning}; {commands} commands/s"
+        whole = figure.meaning if moment.limited else "of the machine's, without a maxmemory"
+        return f"{text.share(value)} {whole}; {commands} commands/s"
     if figure.id == "model_age_ms" and value is not None:
         return f"last learned {span(value)} ago; {moment.seen.trained_on:,} customers in the panel"
     if figure.id == "unowned" and moment.unowned:
@@ -143,8 +146,9 @@ def _detail(figure: Figure, moment: Moment) -> str:
     if figure.id == "lag" and moment.kafka_problem:
         return "as the workers last said: Kafka does not answer"
     if figure.id.startswith("latency") and value is None:
-        old = "events of long ago are being sent" if moment.replaying else "no change came of one"
-        return f"{figure.meaning}; {old}"
+        if moment.replaying:
+            return "not known: events of long ago are being sent"
+        return "not known: no event of the last minute has moved a customer"
     if figure.id == "changes_per_second" and moment.seen.skipped:
         return "more than are counted here"
     return figure.meaning

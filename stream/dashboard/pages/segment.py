@@ -12,7 +12,8 @@ from stream.dashboard.elements import Chart, Facts, Listing, Words, section
 from stream.dashboard.frame import frame
 from stream.dashboard.live import Live
 from stream.dashboard.pages.customers import link
-from stream.dashboard.pages.segments import PERIODS, periods
+from stream.dashboard.pages.segments import PERIODS, periods, there
+from stream.dashboard.pages.timeline import told
 from stream.dashboard.profile import SAMPLE, Difference, differences, quotas
 from stream.errors import AgosError
 from stream.settings import Settings
@@ -33,8 +34,7 @@ def segment_page(live: Live) -> None:
         known = _known(live, id)
         with frame(live, "/segments", known.name if known else "Segment"):
             if known is None:
-                said = "There is no such segment (any more). The page Segments lists all."
-                Words("p", said, **{"class": "empty"})
+                _missing(live, id)
                 return
             chosen = period if period in PERIODS else "hour"
             _about(live, known)
@@ -43,6 +43,17 @@ def segment_page(live: Live) -> None:
                 _history(live, known, chosen)
             await _profile(live, known)
             await _members(live, known, max(page, 0))
+
+
+def _missing(live: Live, name: str) -> None:
+    turn = next((turn for turn in live.structure.turns if turn.segment == name), None)
+    said = "No segment has this id."
+    if live.moment is None:
+        said = "Redis was not read yet: load this page again."
+    elif turn is not None:
+        said = f"{moment(turn.at_ms)}: {told(turn)}. The model no longer has it."
+    Words("p", said, **{"class": "empty"})
+    Words("a", "All segments", href="/segments")
 
 
 def _known(live: Live, name: str) -> Segment | None:
@@ -97,7 +108,10 @@ def _said(segment: Segment) -> list[tuple[str, str]]:
 
 def _effects(segment: Segment) -> list[dict[str, object]]:
     pairs = [effect for effect in segment.explanation if isinstance(effect, list | tuple)]
-    return [{"key": str(name), "cells": [str(name), f"{float(size):+.1f}"]} for name, size in pairs]
+    return [
+        {"key": str(name), "cells": [str(name).replace("_", " "), f"{float(size):+.1f}"]}
+        for name, size in pairs
+    ]
 
 
 def definition(settings: Settings, name: str) -> str:
@@ -172,12 +186,16 @@ async def _members(live: Live, segment: Segment, page: int) -> None:
             return
         table = Listing(
             f"Customers of {segment.name}",
-            [("customer", "text"), ("entered", "text")],
+            [("customer", "text"), ("entered", "when")],
             "Nobody is in it." if not page else "No more.",
         )
         table.show([_member(member) for member in rows[:_PAGE]])
         with ui.element("nav").classes("periods") as nav:
             nav.props["aria-label"] = "Customers"
+            if rows:
+                first = page * _PAGE
+                shown = f"{first + 1:,} to {first + len(rows[:_PAGE]):,} of {segment.size:,}"
+                Words("span", shown, **{"class": "note"})
             if page:
                 Words("a", "newer", href=_page_link(segment, page - 1))
             if len(rows) > _PAGE:
@@ -188,7 +206,7 @@ async def _members(live: Live, segment: Segment, page: int) -> None:
 
 
 def _page_link(segment: Segment, page: int) -> str:
-    return "/segment?" + urlencode({"id": segment.id, "page": page})
+    return f"{there(segment.id)}&page={page}"
 
 
 def _member(member: Member) -> dict[str, object]:

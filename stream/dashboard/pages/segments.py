@@ -18,6 +18,9 @@ from stream.store.records import Segment
 #: Name → seconds of the period that the charts show.
 PERIODS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 _NO_HOUR = Hour([], None)
+_SEVERAL = (
+    "A customer may be in several of them: all areas together are memberships, not customers."
+)
 _COLUMNS = [
     ("segment", "text"),
     ("size", "number"),
@@ -44,6 +47,7 @@ def segments_page(live: Live) -> None:
                     "None yet: the model needs some customers first.",
                 )  # fmt: skip
             with section("Defined by people"):
+                Words("p", _SEVERAL, **{"class": "note"})
                 defined_chart = Chart("Sizes of defined segments over time")
                 defined = Listing(
                     "Defined segments", _COLUMNS,
@@ -86,6 +90,11 @@ def _sizes(live: Live, chosen: str, shown: Sequence[Segment]) -> dict[str, Any]:
     return charts.sizes(live.history.points(PERIODS[chosen]), shown)
 
 
+def there(segment: str) -> str:
+    """Address of a segment's page."""
+    return "/segment?" + urlencode({"id": segment})
+
+
 def row(segment: Segment, moment: Moment, hour: Hour, color: str | None = None) -> Row:
     """A segment in the table."""
     entered, left = moment.per_minute.get(segment.id, (0, 0))
@@ -96,7 +105,7 @@ def row(segment: Segment, moment: Moment, hour: Hour, color: str | None = None) 
             {
                 "text": segment.name,
                 "color": color,
-                "href": "/segment?" + urlencode({"id": segment.id}),
+                "href": there(segment.id),
                 "note": "ending: the model no longer has it" if segment.retired else segment.kind,
             },
             text.count(segment.size),
@@ -114,7 +123,7 @@ def periods(path: str, chosen: str, more: Mapping[str, str] | None = None) -> No
     with ui.element("nav").classes("periods") as nav:
         nav.props["aria-label"] = "Period"
         for name in PERIODS:
-            there = f"{path}?{urlencode({**(more or {}), 'period': name})}"
-            link = Words("a", f"last {name}", href=there)
+            address = f"{path}?{urlencode({**(more or {}), 'period': name})}"
+            link = Words("a", f"last {name}", href=address)
             if name == chosen:
                 link.props["aria-current"] = "true"

@@ -2,8 +2,8 @@
 // comes from outside is ever read as HTML.
 const { h } = Vue;
 
-const WORD = { fine: "fine", watch: "watch", act: "act" };
-const SIGN = { fine: "●", watch: "▲", act: "■" };
+const WORD = { fine: "fine", watch: "watch", act: "act", unknown: "no data" };
+const SIGN = { fine: "●", watch: "▲", act: "■", unknown: "○" };
 const WIDTH = 120;
 const HEIGHT = 28;
 

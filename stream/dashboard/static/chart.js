@@ -35,6 +35,9 @@ export default {
     draw() {
       if (!this.data || !this.chart) return;
       const options = JSON.parse(this.data);
+      // An empty box says nothing: the table below it does.
+      this.$el.hidden = Boolean(options.hidden);
+      delete options.hidden;
       if (options.tooltip) options.tooltip.renderMode = "richText";
       this.chart.setOption(options, { notMerge: true });
     },
