@@ -33,9 +33,8 @@ MAX_VALUES = 1_000
 _TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 #: Words that mean no value of their own elsewhere.
-_NO_VALUES = (
-    "today", "yesterday", "tomorrow", "now", "undefined", "nil", "none", "n/a", "na", "nan", "empty"
-)  # fmt: skip
+_DAYS = ("today", "yesterday", "tomorrow", "now")
+_NO_VALUES = (*_DAYS, "undefined", "nil", "none", "n/a", "na", "nan", "empty")  # fmt: skip
 
 TESTS = ("is", "is_not", "in", "not_in", "contains", "matches", "exists", *BOUNDS)
 
@@ -207,7 +206,9 @@ class Details:
             self.problems.note(node.mark, path, f"{node.raw} is a text here", hint, edit, node.end)
         if node.raw.lower() in _NO_VALUES and isinstance(node.value, str):
             found = f'"{node.raw}" is compared as a text'
-            hint = "times and missing values are no texts: exists: false is for what is not known"
+            hint = "for a trait that is not known write exists: false"
+            if node.raw.lower() in _DAYS:
+                hint = "no condition knows that day; how long ago an event was is told by within:"
             self.problems.note(node.mark, path, found, hint, end=node.end)
         digits = node.raw.lstrip("+-")
         if node.plain and type(node.value) in (int, float) and re.match("0[0-9]", digits):

@@ -78,6 +78,11 @@ class Fields:
             spelled = f"within: {node.raw}{unit}"
             if words.parse_duration(f"{node.raw}{unit}"):
                 return Hint(f"write {spelled}", spelled)
+        if name.lower() == "top" and "percentile_at_least" in allowed and isinstance(node, Scalar):
+            top = spellings.number_of(node.raw)
+            if top and 0 < Fraction(top) < 100:
+                spelled = f"percentile_at_least: {words.number(100 - Fraction(top))}"
+                return Hint(f"write {spelled}", spelled)
         hint = hints.for_field(name, allowed)
         if hint.word == "within" and isinstance(node, Scalar):
             ms = words.parse_duration(node.raw)

@@ -107,7 +107,7 @@ class Phrases(Details):
 
     def _form(self, fields: Fields, expected: str) -> str | None:
         # `in` is also a test of a trait.
-        found = [form for form in FORMS if form in fields and form != "in"]
+        found = [name for name in fields.table.fields if name in FORMS and name != "in"]
         found = found or [form for form in ("in",) if form in fields]
         if len(found) == 1:
             return found[0]
@@ -158,14 +158,8 @@ class Phrases(Details):
         about = f"what the condition is about: {listed(FORMS)}"
         self.problems.add(mark, fields.below(key), found, about, hint.text, edit, end)
         form = hint.word.partition(":")[0]
-        if form in FORMS:
-            rest = {name: node for name, node in fields.table.fields.items() if name != key}
-            marks = {name: fields.mark(name) for name in rest}
-            others = Fields(
-                replace(fields.table, fields=rest, keys=marks), fields.path, self.problems
-            )
-            allowed = [name for name in FORMS[form] if name not in FORMS or name == "in"]
-            others.allow(allowed or ["nothing else"], f'a condition on "{form}"')
+        if form in FORMS and form == hint.word:
+            self.condition(_renamed(fields.table, key, form), fields.path)
 
     def _several(self, fields: Fields, form: str) -> Condition | None:
         node = fields.table.fields[form]
@@ -452,6 +446,15 @@ class Phrases(Details):
 
 
 EXAMPLE = "{did: Order Completed, at_least: 3, within: 90d}"
+
+
+def _renamed(table: Table, key: str, form: str) -> Table:
+    """The mapping with a key called otherwise, to find what else is wrong with it."""
+    others = {(form if name == key else name): name for name in table.keys}
+    fields = {ours: table.fields[name] for ours, name in others.items()}
+    keys = {ours: table.keys[name] for ours, name in others.items()}
+    ends = {ours: table.ends[name] for ours, name in others.items() if name in table.ends}
+    return replace(table, fields=fields, keys=keys, ends=ends, bare=table.bare - {key})
 
 
 def _special(form: str, fields: Fields) -> dict[str, Hint]:

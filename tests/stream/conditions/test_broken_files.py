@@ -247,7 +247,7 @@ BROKEN = {
         'unknown field "percentile"',
         'mean "measure"?',
     ),
-    "top": (WHEN + "{measure: spend, ▸top: 10%}", 'unknown field "top"', '"percentile_at_least"?'),
+    "top": (WHEN + "{measure: spend, ▸top: 10%}", 'unknown field "top"', "percentile_at_least: 90"),
     "percentile as a share": (
         WHEN + "{measure: spend, percentile_at_least: ▸0.9}",
         "0.9",
@@ -292,7 +292,11 @@ BROKEN = {
     ),
     "symbol": (WHEN + "{trait: age, ▸'>=': 18}", 'unknown field ">="', 'did you mean "at_least"?'),
     "is with a list": (WHEN + "{trait: country, is: ▸[NO, PH]}", "a list", "write in: [NO, PH]"),
-    "in with a list": (WHEN + "{in: ▸[a, b]}", "a list", "write {any: [{in: a}, {in: b}]}"),
+    "in with a list": (
+        WHEN + "{in: ▸[b, c]}\n  b: {when: {did: A}}\n  c: {when: {did: B}}",
+        "a list",
+        "write {any: [{in: b}, {in: c}]}",
+    ),
     "number and unit": (WHEN + "{did: A, at_least: ▸3 times}", '"3 times"', "write 3"),
     "duration of two parts": (WHEN + "{did: A, within: ▸1d 12h}", '"1d 12h"', "mean 36h?"),
     "duration with a fraction": (WHEN + "{did: A, within: ▸1.5 days}", '"1.5 days"', "mean 36h?"),
