@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.columns import TABLE_BITS
-from stream.customer import ROW, Extra, Table, get_rows, set_rows
+from stream.customer import ROW, Table, get_rows, set_rows
+from stream.extra import Extra
 
 
 @dataclass(slots=True)

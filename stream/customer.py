@@ -1,8 +1,8 @@
 """What is remembered of one customer, in memory and as it is stored.
 
 Customers of one partition are the rows of one structured array, so that a whole batch is
-folded in with a few vector operations. A stored customer is its row in bytes without the
-zeros at the end, and behind it, where there are any, the parts of variable size.
+folded in with a few vector operations. A stored customer is its row, packed, and behind it,
+where there are any, the parts of variable size.
 """
 
 import struct
@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from models.panel import panel_hash
 from stream.errors import StoreError
+from stream.extra import Extra, Taken
+from stream.packing import ID_MASK, pack_rows, unpack_rows
 
-#: Version of the layout below; a change of it invalidates stored states.
-LAYOUT = 1
+#: Version of the stored form. States of the first one are still read: a row in bytes without the
+#: zeros at its end, ids of 64 bits, and each trait with its own moment.
+LAYOUT = 2
+_FIRST_LAYOUT = 1
 #: No cluster yet.
 UNASSIGNED = -1
 #: Event ids remembered per customer: a duplicate that comes later than this many events of the
@@ -65,12 +69,12 @@ ROW = np.dtype(
 
 #: A row as bytes: copies of it cost a tenth of what copies field by field do.
 _WHOLE = np.dtype((np.void, ROW.itemsize))
-_HEADER = struct.Struct("<H")
+#: Where a row's ids begin; the byte of the layout is not packed.
+_HEAD = ROW.itemsize - 8 * IDS
+#: Bytes of the packed row and the layout's byte, and the layout.
+_HEADER = struct.Struct("<HB")
 #: Begins a stored link. Stands where a state has its layout: workers that know no links refuse it.
 _LINK = b"\x01\x00\xff"
-
-#: Transfer → ids that it had passed when it came here, or more once it was merged; see merging.
-Taken = tuple[tuple[int, int], ...]
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):
@@ -84,24 +88,8 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     taken: Taken = ()
 
 
-class Extra(msgspec.Struct, array_like=True, omit_defaults=True):
-    """The parts of variable size: traits as name → (value, set at ms), memberships as
-    segment → entered ms, and the memory of the segment definitions' conditions."""
-
-    traits: dict[str, tuple[Any, int]] = {}
-    memberships: dict[str, int] = {}
-    memory: dict[str, Any] = {}
-    #: When to evaluate next though nothing happens, epoch ms; 0: never.
-    due_ms: int = 0
-    #: Transfers of merged customers that were here.
-    taken: Taken = ()
-    #: Short digests of the ids that the customer's events named as its earlier ones.
-    asked: list[int] = []
-
-
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_link = msgspec.msgpack.Decoder(Link).decode
-_unpack = msgspec.msgpack.Decoder(Extra).decode
 
 
 class Table:
@@ -141,32 +129,51 @@ class Table:
         """
         start = len(self.names)
         self._reserve(start + len(customers))
-        fixed: list[bytes] = []
-        for i, blob in enumerate(stored):
+        self.rows[start : start + len(customers)] = np.zeros(1, ROW)
+        rows: list[int] = []
+        packed: list[bytes] = []
+        for row, (customer, blob) in enumerate(zip(customers, stored, strict=True), start):
             if blob is None:
-                fixed.append(b"")
                 continue
             if is_link(blob):
-                self.links[customers[i]] = _unpack_link(blob[len(_LINK) :])
-                fixed.append(b"")
+                self.links[customer] = _read_link(blob)
                 continue
-            if blob[2] != LAYOUT:
+            size, layout = _HEADER.unpack_from(blob)
+            if layout == LAYOUT:
+                rows.append(row)
+                packed.append(blob[_HEADER.size : 2 + size])
+                if len(blob) > 2 + size:
+                    self.extra[row] = Extra.from_bytes(blob[2 + size :])
+            elif layout == _FIRST_LAYOUT:
+                self._load_first(row, blob[2 : 2 + size], blob[2 + size :])
+            else:
                 raise StoreError(
-                    f"state of customer {customers[i]!r} has layout {blob[2]}, expected {LAYOUT}"
+                    f"state of customer {customer!r} has layout {layout}, expected {LAYOUT}"
                 )
-            size = _HEADER.unpack_from(blob)[0]
-            fixed.append(blob[2 : 2 + size])
-            if len(blob) > 2 + size:
-                self.extra[start + i] = _unpack(blob[2 + size :])
-        padded = b"".join(part.ljust(ROW.itemsize, b"\0") for part in fixed)
-        set_rows(self.rows, slice(start, start + len(fixed)), np.frombuffer(padded, ROW))
-        new = np.flatnonzero(self.rows["layout"][start : start + len(fixed)] == 0) + start
+        if packed:
+            raw = np.zeros((len(packed), ROW.itemsize), np.uint8)
+            raw[:, 0] = LAYOUT
+            raw[:, 1:_HEAD], ids = unpack_rows(packed, _HEAD - 1, IDS)
+            raw[:, _HEAD:] = ids.view(np.uint8)
+            loaded = raw.view(ROW)[:, 0]
+            _turn_times(loaded)
+            set_rows(self.rows, np.array(rows), loaded)
+        new = np.flatnonzero(self.rows["layout"][start : start + len(customers)] == 0) + start
         self.rows["layout"][new] = LAYOUT
         self.rows["cluster"][new] = UNASSIGNED
-        self._used[start : start + len(fixed)] = -1 if idle else self._tick
-        self.panel[start : start + len(fixed)] = [panel_hash(name) for name in customers]
+        self._used[start : start + len(customers)] = -1 if idle else self._tick
+        self.panel[start : start + len(customers)] = [panel_hash(name) for name in customers]
         self.names.extend(customers)
         self.index.update(zip(customers, range(start, start + len(customers)), strict=True))
+
+    def _load_first(self, row: int, fixed: bytes, extra: bytes) -> None:
+        """Take in what the first layout stored."""
+        old = np.frombuffer(fixed.ljust(ROW.itemsize, b"\0"), ROW).copy()
+        old["layout"] = LAYOUT
+        old["ids"] &= np.uint64(ID_MASK)
+        self.rows[row] = old[0]
+        if extra:
+            self.extra[row] = Extra.from_first_layout(extra)
 
     def extra_of(self, customer: str) -> Extra:
         """The parts of variable size of a customer that is in the table."""
@@ -241,10 +248,26 @@ def stored_link(link: Link) -> bytes:
 
 def stored_forms(state: NDArray[Any], extras: Sequence[Extra | None]) -> list[bytes]:
     """Stored form of customers, from their rows (dtype `ROW`) and parts of variable size."""
-    size, everything = ROW.itemsize, state.tobytes()
-    stored = []
-    for i, extra in enumerate(extras):
-        fixed = everything[i * size : (i + 1) * size].rstrip(b"\0")
-        more = _pack(extra) if extra is not None else b""
-        stored.append(_HEADER.pack(len(fixed)) + fixed + more)
-    return stored
+    rows = np.array(state)
+    _turn_times(rows)
+    raw = rows.view(np.uint8).reshape(len(rows), ROW.itemsize)
+    return [
+        _HEADER.pack(1 + len(row), LAYOUT) + row + (extra.to_bytes() if extra else b"")
+        for row, extra in zip(pack_rows(raw[:, 1:_HEAD], rows["ids"]), extras, strict=True)
+    ]
+
+
+def _turn_times(rows: NDArray[Any]) -> None:
+    """Times as differences in bits from the last event, and back: the upper bytes become zeros."""
+    last = rows["last_seen_ms"]
+    rows["first_seen_ms"] ^= last
+    rows["cluster_since_ms"] ^= last
+    # None stays 0. No order is later than the last event, so that no other becomes 0.
+    for name in ("first_order_ms", "last_order_ms"):
+        rows[name] = np.where(rows[name], rows[name] ^ (last + 1), 0)
+
+
+def _read_link(stored: bytes) -> Link:
+    link = _unpack_link(stored[len(_LINK) :])
+    # Links of the first layout have ids of 64 bits.
+    return msgspec.structs.replace(link, ids=tuple(number & ID_MASK for number in link.ids))

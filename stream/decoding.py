@@ -12,11 +12,11 @@ from stream.columns import KINDS, OTHER, PROFILE, PURCHASE, TABLE_BITS, Columns,
 from stream.errors import InvalidEvent
 from stream.events import Money, read
 from stream.merging import Request, Transfer, message_of
+from stream.packing import id_number
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES, partitions_of
 
 Message = Request | Transfer
 _MAX_CATEGORY = 128
-_hash64 = xxhash.xxh3_64_intdigest
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Joint:
         begin = len(self._rows)
         self._rows += [high + index[event.customer_id] for event in events]
         self._at_ms += [event.timestamp for event in events]
-        self._ids += [_hash64(event.event_id.encode()) or 1 for event in events]
+        self._ids += [id_number(event.event_id) for event in events]
         if decoded.topic == INTERACTIONS:
             self._add_interactions(events, begin, codes)
         elif decoded.topic == PURCHASES:

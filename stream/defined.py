@@ -20,8 +20,9 @@ from stream.conditions import (
     purchase_event,
     unknown_past,
 )
-from stream.customer import UNASSIGNED, Extra, Table
+from stream.customer import UNASSIGNED, Table
 from stream.decoding import Decoded, category_code
+from stream.extra import Extra
 from stream.membership import Change, cluster_segment
 from stream.topics import INTERACTIONS, PROFILES, PURCHASES
 

@@ -9,15 +9,8 @@ from numpy.typing import NDArray
 
 from stream.cohort import Cohort
 from stream.columns import Columns
-from stream.customer import (
-    CATEGORY_HALF_LIFE_DAYS,
-    DAY_MS,
-    HALF_LIFE_DAYS,
-    IDS,
-    MAX_TRAITS,
-    Extra,
-    Table,
-)
+from stream.customer import CATEGORY_HALF_LIFE_DAYS, DAY_MS, HALF_LIFE_DAYS, IDS, MAX_TRAITS, Table
+from stream.extra import Extra
 
 _HALF_LIVES_MS = np.array(list(HALF_LIFE_DAYS.values())) * DAY_MS
 _NEVER = np.iinfo(np.int64).max
@@ -102,7 +95,7 @@ def fold_traits(table: Table, batch: Columns, fresh: NDArray[np.bool_]) -> None:
         extra = table.extra.get(rows[i])
         if extra is None:
             extra = table.extra[rows[i]] = Extra()
-        known = extra.traits
+        known = extra.changing_traits()
         for name, value in traits[i].items():
             if name in known and known[name][1] > at_ms[i]:
                 continue

@@ -26,6 +26,7 @@ from stream.merging import (
     wanted,
 )
 from stream.outbox import Message
+from stream.packing import id_number
 from stream.segmenter import Rules, Samples, Segmenter, review
 from stream.store.marks import digest_of
 from stream.store.write import Linked, Write
@@ -83,7 +84,7 @@ class Merges:
             link = links.get(name)
             if link is None:
                 kept.append((event, offset))
-            elif (xxhash.xxh3_64_intdigest(event.event_id.encode()) or 1) in link.ids:
+            elif id_number(event.event_id) in link.ids:
                 decoded.repeated += 1
             else:
                 fields = _raw(records[offset].value)

@@ -34,13 +34,12 @@ from stream.customer import (
     HALF_LIFE_DAYS,
     IDS,
     MAX_TRAITS,
-    Extra,
     Link,
     Table,
-    Taken,
     stored_forms,
 )
 from stream.errors import InvalidEvent, StoreError
+from stream.extra import Extra, Taken
 
 #: Ids that a message may pass; the one after keeps it. No state is ever lost to the limit.
 MAX_HOPS = 32
@@ -141,7 +140,8 @@ def packed(state: bytes) -> str:
 def _unpacked(text: Any) -> bytes:
     try:
         state = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST_STATE)
-        _loaded(state)
+        # Unpacked now, so that broken ones are found here.
+        _ = _loaded(state)[1].traits
     except (TypeError, ValueError, LookupError, zlib.error, struct.error) as error:
         raise InvalidEvent("broken-merge", f"merged_state: {error}") from None
     except (StoreError, msgspec.MsgspecError) as error:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.conditions import Memory, Percentiles, unknown_past
-from stream.customer import Extra, Table
+from stream.customer import Table
 from stream.defined import CustomerFacts
+from stream.extra import Extra
 
 
 @dataclass(frozen=True, slots=True)

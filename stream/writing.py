@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from models.snapshot import Snapshot
 from stream.cohort import Cohort
-from stream.customer import UNASSIGNED, Extra, get_rows, stored_forms
+from stream.customer import UNASSIGNED, get_rows, stored_forms
 from stream.defined import Defined
+from stream.extra import Extra
 from stream.membership import Change, Clusters, cluster_segment
 from stream.store.write import Group, Write
 

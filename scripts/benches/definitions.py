@@ -21,9 +21,10 @@ import redis
 from scripts.benches.costs import changes_since, last_change
 from scripts.benches.ground import drain, fill, ground, teach, worker
 from stream.conditions import Changed, Definitions, Ranks, parse
-from stream.customer import Extra, Table
+from stream.customer import Table
 from stream.decoding import category_code
 from stream.defined import CustomerFacts
+from stream.extra import Extra
 from stream.settings import Settings
 from stream.simulator import Simulator
 from stream.simulator.catalog import CATEGORIES as CATALOGUE

@@ -9,12 +9,13 @@ import pytest
 from models.snapshot import Segment as Found
 from models.snapshot import Snapshot
 from stream import features
-from stream.customer import LAYOUT, ROW, Extra, stored_forms
+from stream.customer import LAYOUT, ROW, stored_forms
 from stream.dashboard.charts import palette
 from stream.dashboard.cluster_charts import scattered, timeline
 from stream.dashboard.pages.timeline import on_timeline, rows, told
 from stream.dashboard.sampled import renewed
 from stream.dashboard.structure import Structure, Turn
+from stream.extra import Extra
 from stream.scatter import Plane, Scatter, scatter
 from stream.store.learned import Alert
 from stream.store.records import Segment

@@ -8,8 +8,9 @@ import numpy as np
 from redis import Redis
 
 from stream.conditions import Changed, Definitions, Ranks
-from stream.customer import Extra, Table
+from stream.customer import Table
 from stream.defined import CustomerFacts
+from stream.extra import Extra
 from stream.recall import Recalled, recall
 from stream.store import keys
 

@@ -18,7 +18,6 @@ from stream.customer import (
     CATEGORIES,
     IDS,
     MAX_TRAITS,
-    Extra,
     Link,
     Table,
     is_link,
@@ -27,6 +26,7 @@ from stream.customer import (
 )
 from stream.decoding import CategoryCodes
 from stream.errors import InvalidEvent
+from stream.extra import Extra
 from stream.merging import (
     MAX_HOPS,
     MAX_TAKEN,

@@ -11,8 +11,9 @@ import pytest
 from redis import Redis
 
 from stream.cli.main import COMMANDS
-from stream.customer import Extra, Table
+from stream.customer import Table
 from stream.events import MODELS
+from stream.extra import Extra
 from stream.local import free_port
 from stream.settings import Settings
 from stream.topics import partition_of
