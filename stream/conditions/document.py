@@ -101,8 +101,11 @@ def read_document(text: str, source: str, problems: Problems) -> Node | None:
     if bad := _UNPRINTABLE.search(text):
         mark = Mark(*place(text, bad.start()), bad.start())
         found = f"the control character U+{ord(bad[0]):04X}"
-        edit = Edit(bad.start(), bad.end(), "")
-        problems.add(mark, "", found, "text", "delete it", edit, bad.end())
+        end = bad.end()
+        while end < len(text) and _UNPRINTABLE.match(text, end):
+            end += 1
+        edit = Edit(bad.start(), end, "")
+        problems.add(mark, "", found, "text", "delete it", edit, end)
         return None
     return _compose(text, problems)
 

@@ -13,6 +13,7 @@ MAX_SHOWN = 20
 MAX_FOUND = 1_000
 _MAX_PATH = 120
 _MAX_PART = 240
+_MAX_EXPECTED = 400
 #: Columns of an excerpt where nobody knows the terminal.
 _EXCERPT = 100
 
@@ -75,7 +76,7 @@ class Problem:
     def _what(self, source: str) -> str:
         where = f"{source}:{self.mark.line}:{self.mark.column}"
         path = f"{clipped(self.path, _MAX_PATH)}: " if self.path else ""
-        expected = f"; expected {self.expected}" if self.expected else ""
+        expected = f"; expected {clipped(self.expected, _MAX_EXPECTED)}" if self.expected else ""
         return f"{where}: {path}{clipped(self.found, _MAX_PART)}{expected}"
 
 

@@ -72,7 +72,9 @@ MARKETER = {
         "{all: [{did: A, within: 7d}, {did_not: B, within: 7d}]}",
     ),
     "id with signs": Mistake(
-        f"{HEAD}  ▸VIP Customers!:\n    when: {{did: A}}\n", '"VIP Customers!"', "write vip_customers"
+        f"{HEAD}  ▸VIP Customers!:\n    when: {{did: A}}\n",
+        '"VIP Customers!"',
+        "write vip_customers",
     ),
     "id that begins with a number": Mistake(
         f"{HEAD}  ▸2026_vip:\n    when: {{did: A}}\n", '"2026_vip"', "write segment_2026_vip"
@@ -182,7 +184,10 @@ DEVELOPER = {
         'version: ▸"1.0"\nsegments: {a: {when: {did: A}}}\n', 'text "1.0"', "write 1"
     ),
     "bracket not closed": Mistake(
-        when("▸[{did: A}, {did: B}"), '"[" that is not closed', "put ] at the end of the line", False
+        when("▸[{did: A}, {did: B}"),
+        '"[" that is not closed',
+        "put ] at the end of the line",
+        False,
     ),
     "brace not closed": Mistake(
         f"{HEAD}  a:\n    when: ▸{{did: A, within: 30d\n  b:\n    when: {{did: B}}\n",
@@ -284,12 +289,12 @@ KEYBOARD = {
         when("{did: Order Completed▸; within: 30d}"), '";" between two fields', 'put ","'
     ),
     "full-width signs": Mistake(
-        when("▸{did： Order Completed，within： 30d}"),
+        when("▸{did\uff1a Order Completed\uff0cwithin\uff1a 30d}"),
         "(U+FF1A)",
         "write {did: Order Completed,within: 30d}",
     ),
-    "full-width digit": Mistake(when("{did: A, at_least: ▸３}"), '"３"', "write 3"),
-    "long dash for minus": Mistake(when("{trait: x, at_least: ▸–3}"), '"–3"', "write -3"),
+    "full-width digit": Mistake(when("{did: A, at_least: ▸\uff13}"), '"\uff13"', "write 3"),
+    "long dash for minus": Mistake(when("{trait: x, at_least: ▸\u20133}"), '"\u20133"', "write -3"),
     "tab": Mistake(
         f"{HEAD}  a:\n▸\twhen: {{did: A}}\n", "a tab", "put 4 blanks in place of it"
     ),

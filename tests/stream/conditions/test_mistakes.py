@@ -123,7 +123,7 @@ def test_what_can_be_loaded_and_is_hardly_meant_is_noted(
         "{trait: version, is: 0.5}",
         "{measure: spend, at_least: 1000.25}",
         "{all: [{trait: city, is: Manila}, {trait: country, is: PH}]}",
-        "{did: 商品：閲覧, where: {色: 赤}}",
+        "{did: 商品\uff1a閲覧, where: {色: 赤}}",
     ],
 )
 def test_what_may_well_be_meant_is_not_noted(condition: str) -> None:
