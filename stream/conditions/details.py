@@ -8,9 +8,10 @@ import re2  # type: ignore[import-untyped]
 from stream.conditions import hints
 from stream.conditions.contradictions import tests_contradict
 from stream.conditions.document import Listing, Node, Scalar, Table, Value, shown
-from stream.conditions.fields import BOUNDS, Fields, source_of
+from stream.conditions.fields import Fields, source_of
 from stream.conditions.fixes import plain_signs
-from stream.conditions.hints import Hint
+from stream.conditions.forms import BOUNDS, TESTS
+from stream.conditions.hints import Hint, whole
 from stream.conditions.keepers import MAX_DEPTH
 from stream.conditions.problems import Edit, Mark, Problems, listed
 from stream.conditions.selection import ANY_EVENT, ORDER_COMPLETED, PURCHASE_EVENTS, Selection
@@ -35,8 +36,6 @@ _TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 #: Words that mean no value of their own elsewhere.
 _DAYS = ("today", "yesterday", "tomorrow", "now")
 _NO_VALUES = (*_DAYS, "undefined", "nil", "none", "n/a", "na", "nan", "empty")  # fmt: skip
-
-TESTS = ("is", "is_not", "in", "not_in", "contains", "matches", "exists", *BOUNDS)
 
 
 class Mention(NamedTuple):
@@ -355,11 +354,6 @@ def _one_each(fields: Fields, form: str) -> Hint:
     rest = "".join(f", {name}: {value}" for name, value in others.items())
     each = ", ".join(f"{{{form}: {name}{rest}}}" for name in names)
     return whole(f"{{{joint}: [{each}]}}")
-
-
-def whole(word: str) -> Hint:
-    """What is to stand in place of a whole condition."""
-    return Hint(f"write {word}", word)
 
 
 _TEST = re.compile(r"([\w.]{1,64})\s*(>=|<=|>|<|={1,3}|!={1,2})\s*(.{1,80}?)\s*")

@@ -8,6 +8,7 @@ from stream.conditions import hints, spellings, words
 from stream.conditions.document import Node, Scalar, Table, shown
 from stream.conditions.excerpt import lines_of
 from stream.conditions.fixes import plain_signs, sign_name
+from stream.conditions.forms import BOUNDS
 from stream.conditions.hints import Hint
 from stream.conditions.problems import Edit, Mark, Problems, listed
 from stream.conditions.values import Bounds
@@ -278,7 +279,6 @@ class Fields:
         self.problems.add(self.mark(last), self.below(last), found, expected, hint, end=end)
 
 
-BOUNDS = ("at_least", "at_most", "more_than", "less_than", "between", "exactly")
 _TRUTHS = {
     **dict.fromkeys(("yes", "on", "1", "y", "ja", "si"), "true"),
     **dict.fromkeys(("no", "off", "0", "n", "nein"), "false"),

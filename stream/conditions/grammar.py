@@ -10,9 +10,10 @@ from stream.conditions.definitions import Definitions
 from stream.conditions.details import Mention
 from stream.conditions.document import Listing, Node, Scalar, Table, read_document, shown
 from stream.conditions.fields import Fields
+from stream.conditions.forms import FORMS
 from stream.conditions.hints import Hint
 from stream.conditions.notes import note_names, note_titles
-from stream.conditions.phrases import EXAMPLE, FORMS, Phrases
+from stream.conditions.phrases import Phrases
 from stream.conditions.problems import (
     DefinitionError,
     Edit,
@@ -22,6 +23,7 @@ from stream.conditions.problems import (
     listed,
     nearest,
 )
+from stream.conditions.rewriting import EXAMPLE
 from stream.conditions.segments import KINDS, Segment, needs, ordered
 
 VERSION = 1
@@ -127,13 +129,11 @@ class _Grammar:
         astray = self._astray(fields)
         if astray:
             return []
+        known = ("version", "segments")
+        others = [name for name in root.fields if name not in known]
+        meant = "segments" in fields or any(hints.for_field(name, known).word for name in others)
         fields.allow(
-            ("version", "segments"),
-            "a definitions file",
-            dict.fromkeys(root.fields, _ABOVE)
-            if "segments" not in fields
-            and not any(hints.for_field(name, ("version", "segments")).word for name in root.fields)
-            else None,
+            known, "a definitions file", {} if meant else dict.fromkeys(root.fields, _ABOVE)
         )
         self._version(fields)
         table = self._table(fields)

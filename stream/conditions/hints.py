@@ -94,6 +94,11 @@ class Hint(NamedTuple):
     word: str = ""
 
 
+def whole(word: str) -> Hint:
+    """What is to stand in place of a whole condition."""
+    return Hint(f"write {word}", word)
+
+
 def for_field(name: str, allowed: Collection[str]) -> Hint:
     """What to write in place of a field that is not known here; empty if nobody can guess."""
     folded = _folded(name)

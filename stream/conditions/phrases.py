@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 
-from stream.conditions import hints, standing, words
+from stream.conditions import hints, rewriting, standing, words
 from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
 from stream.conditions.contradictions import contradictions
-from stream.conditions.details import TESTS, Details, Mention, whole
+from stream.conditions.details import Details, Mention
 from stream.conditions.document import Listing, Node, Scalar, Table, shown
-from stream.conditions.fields import BOUNDS, Fields, source_of
+from stream.conditions.fields import Fields, source_of
 from stream.conditions.fixes import plain_signs
-from stream.conditions.hints import Hint
+from stream.conditions.forms import BOUNDS, FORMS, PERCENTILES
+from stream.conditions.hints import Hint, whole
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
 from stream.conditions.problems import Edit, Problems, listed
 from stream.conditions.selection import (
@@ -27,31 +27,9 @@ from stream.conditions.values import (
     Among,
     Bounds,
 )
-from stream.conditions.vocabulary import event_like
 
 MAX_STEPS = 8
 _CLUSTER = re.compile("cluster-[0-9]{1,9}")
-
-PERCENTILES = ("percentile_at_least", "percentile_at_most")
-
-#: Form → the fields it may have.
-FORMS: dict[str, tuple[str, ...]] = {
-    "all": ("all",),
-    "any": ("any",),
-    "not": ("not",),
-    "did": ("did", "where", "within", *BOUNDS),
-    "did_not": ("did_not", "where", "within"),
-    "first": ("first", "where", "older_than", "younger_than"),
-    "last": ("last", "where", "older_than", "younger_than"),
-    "trait": ("trait", *TESTS),
-    "measure": ("measure", "within", *BOUNDS, *PERCENTILES, "older_than", "younger_than"),
-    "sum": ("sum", "of", "where", "within", *BOUNDS),
-    "average": ("average", "of", "where", "within", *BOUNDS),
-    "sequence": ("sequence", "within"),
-    "affinity": ("affinity", *BOUNDS),
-    "cluster": ("cluster",),
-    "in": ("in",),
-}
 
 
 class Phrases(Details):
@@ -91,7 +69,9 @@ class Phrases(Details):
         if form is None:
             return None
         if form != "measure":
-            fields.allow(FORMS[form], f'a condition on "{form}"', _special(form, fields))
+            fields.allow(
+                FORMS[form], f'a condition on "{form}"', rewriting.special_fields(form, fields)
+            )
         return self._readers[form](fields)
 
     def _for_no_condition(self, node: Node) -> Hint:
@@ -102,8 +82,8 @@ class Phrases(Details):
                 return whole(f"{{all: {spelled}}}")
             return Hint('put "all:" or "any:" before the list')
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
-            return Hint(f"for example {EXAMPLE}")
-        return _for_sentence(node.raw)
+            return Hint(f"for example {rewriting.EXAMPLE}")
+        return rewriting.for_sentence(node.raw)
 
     def _form(self, fields: Fields, expected: str) -> str | None:
         # `in` is also a test of a trait.
@@ -114,7 +94,7 @@ class Phrases(Details):
         if len(found) > 1:
             end = fields.table.ends.get(found[1], 0)
             what = f"{listed(found).replace(' or ', ' and ')} in one condition"
-            hint = _apart(fields, found)
+            hint = rewriting.apart(fields, found)
             flow = hint.word and fields.table.flow
             edit = Edit(fields.table.mark.index, fields.table.end, hint.word) if flow else None
             self.problems.add(
@@ -134,16 +114,16 @@ class Phrases(Details):
             fields.misplaced(f"a condition with {odd}", "signs of an English keyboard", hint)
             return
         for key in keys:
-            hint = _for_subject(fields, key)
+            hint = rewriting.for_subject(fields, key)
             if hint.text:
                 break
         else:
-            hint = Hint("" if keys else f"for example {EXAMPLE}")
+            hint = Hint("" if keys else f"for example {rewriting.EXAMPLE}")
         if not keys:
             fields.misplaced("an empty mapping", expected, hint)
             return
         if not hint.text:
-            hint = _as_trait(fields)
+            hint = rewriting.as_trait(fields)
         known = [key for key in keys if any(key in allowed for allowed in FORMS.values())]
         if len(known) == len(keys):
             hint = hint if hint.text else Hint(f"say what of: {{did: …, {keys[0]}: …}}")
@@ -159,7 +139,7 @@ class Phrases(Details):
         self.problems.add(mark, fields.below(key), found, about, hint.text, edit, end)
         form = hint.word.partition(":")[0]
         if form in FORMS and form == hint.word:
-            self.condition(_renamed(fields.table, key, form), fields.path)
+            self.condition(rewriting.renamed(fields.table, key, form), fields.path)
 
     def _several(self, fields: Fields, form: str) -> Condition | None:
         node = fields.table.fields[form]
@@ -392,7 +372,9 @@ class Phrases(Details):
 
     def _affinity(self, fields: Fields) -> Condition | None:
         if isinstance(fields.table.fields["affinity"], Listing):
-            fields.wrong_whole("affinity", _each_of(fields, "affinity"), "a list", "a category")
+            fields.wrong_whole(
+                "affinity", rewriting.each_of(fields, "affinity"), "a list", "a category"
+            )
             return None
         category = fields.text("affinity", "a category")
         bounds = self.required_bounds(fields)
@@ -436,142 +418,15 @@ class Phrases(Details):
 
     def _member(self, fields: Fields) -> Condition | None:
         if isinstance(fields.table.fields["in"], Listing):
-            fields.wrong_whole("in", _each_of(fields, "in"), "a list", "the id of a segment")
+            fields.wrong_whole(
+                "in", rewriting.each_of(fields, "in"), "a list", "the id of a segment"
+            )
             return None
         name = fields.text("in", "the id of a segment")
         if name is None:
             return None
         self.uses.append((name, fields.table.fields["in"], fields.below("in")))
         return Member(name)
-
-
-EXAMPLE = "{did: Order Completed, at_least: 3, within: 90d}"
-
-
-def _renamed(table: Table, key: str, form: str) -> Table:
-    """The mapping with a key called otherwise, to find what else is wrong with it."""
-    others = {(form if name == key else name): name for name in table.keys}
-    fields = {ours: table.fields[name] for ours, name in others.items()}
-    keys = {ours: table.keys[name] for ours, name in others.items()}
-    ends = {ours: table.ends[name] for ours, name in others.items() if name in table.ends}
-    return replace(table, fields=fields, keys=keys, ends=ends, bare=table.bare - {key})
-
-
-def _special(form: str, fields: Fields) -> dict[str, Hint]:
-    """What to write for fields of other conditions that people put here."""
-    if form == "did_not":
-        return dict.fromkeys(BOUNDS, Hint("use did: with at_most:"))
-    if form in ("all", "any"):
-        items = fields.table.fields[form]
-        first = items.items[0] if isinstance(items, Listing) and items.items else None
-        subject = next(iter(first.fields), "did") if isinstance(first, Table) else "did"
-        value = fields.spelled("within") or "…"
-        hint = Hint(f"put it into each part that it is about: {{{subject}: …, within: {value}}}")
-        inside = dict.fromkeys(("where", *BOUNDS), Hint("put it into the part that it is about"))
-        return inside | {"within": hint}
-    if form == "not":
-        return dict.fromkeys(
-            ("within", "where", *BOUNDS), Hint("put it into the condition after not:")
-        )
-    return {}
-
-
-def _for_sentence(raw: str) -> Hint:
-    """What to write for a text: `{did: …}` if it is the name of an event."""
-    text = raw.strip()
-    if (spoken := hints.for_sentence(text)).text:
-        return spoken
-    if event := event_like(text):
-        return whole(f"{{did: {event}}}")
-    if ":" not in text and re.fullmatch(r"[A-Z]\w*( [A-Z]\w*){0,4}", text):
-        return whole(f"{{did: {text}}}")
-    return Hint(f"for example {EXAMPLE}")
-
-
-def _for_subject(fields: Fields, key: str) -> Hint:
-    """What to write in place of a key where the form of a condition must stand."""
-    if any(key in allowed for allowed in FORMS.values()):
-        # Right, and what it is to go with is missing.
-        return Hint()
-    node = fields.table.fields[key]
-    if key in fields.table.bare:
-        return hints.for_bare(key, FORMS)
-    if isinstance(node, Table) and node.fields and set(node.fields) <= {*TESTS}:
-        tests = ", ".join(
-            f"{name}: {Fields(node, '', fields.problems).spelled(name)}" for name in node.fields
-        )
-        return whole(f"{{trait: {key}, {tests}}}") if len(fields.table.keys) == 1 else Hint()
-    if (
-        key.lower() in ("count", "times")
-        and isinstance(node, Scalar)
-        and isinstance(node.value, str)
-    ):
-        return Hint('did you mean "did"?', "did")
-    hint = hints.for_field(key, FORMS)
-    if isinstance(node, Listing | Table) and hint.word in _OF_ONE:
-        return Hint()
-    return hint
-
-
-#: Forms whose value is a name.
-_OF_ONE = ("did", "did_not", "first", "last", "trait", "measure", "sum", "average", "affinity")
-
-
-def _as_trait(fields: Fields) -> Hint:
-    """`{trait: city, is: Manila}` for `{city: Manila}`."""
-    table = fields.table
-    unknown = [key for key in table.keys if not any(key in allowed for allowed in FORMS.values())]
-    if len(unknown) != 1 or len(table.keys) != 1:
-        return Hint()
-    (key,) = unknown
-    node, spelled = table.fields[key], fields.spelled(key)
-    if not spelled or isinstance(node, Table):
-        return Hint()
-    if isinstance(node, Scalar) and (found := hints.for_comparison(node.raw).word):
-        return whole(f"{{trait: {key}, {found[1:-1]}}}")
-    return whole(f"{{trait: {key}, {'in' if isinstance(node, Listing) else 'is'}: {spelled}}}")
-
-
-def _apart(fields: Fields, found: list[str]) -> Hint:
-    """How to take two forms in one condition apart."""
-    second = fields.table.fields[found[1]]
-    spelled = {name: fields.spelled(name) for name in fields.table.fields}
-    # `last: 30d` beside did is a window.
-    if found[1] in ("first", "last") and isinstance(second, Scalar):
-        if words.parse_duration(second.raw):
-            rest = {("within" if k == found[1] else k): v for k, v in spelled.items()}
-            return (
-                Hint(f"write within: {second.raw}", _mapping(rest))
-                if "within" not in spelled
-                else Hint(f"write within: {second.raw}")
-            )
-    if not all(spelled.values()):
-        return Hint(f"put them under all: [{{{found[0]}: …}}, {{{found[1]}: …}}]")
-    shared = {k: v for k, v in spelled.items() if k not in found}
-    parts = []
-    for form in found:
-        inner = {form: spelled[form]}
-        if form == "not" and not spelled[form].startswith("{"):
-            inner = {"did_not": spelled[form]}
-        (own,) = inner
-        inner |= {k: v for k, v in shared.items() if k in FORMS[own]}
-        parts.append(_mapping(inner))
-    word = f"{{all: [{', '.join(parts)}]}}"
-    return Hint(f"put them under all: write {word}", word)
-
-
-def _mapping(fields: dict[str, str]) -> str:
-    return f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
-
-
-def _each_of(fields: Fields, form: str) -> Hint:
-    """`{any: [{in: a}, {in: b}]}` for `{in: [a, b]}`."""
-    node = fields.table.fields[form]
-    items = [source_of(item, fields.problems) for item in getattr(node, "items", ())]
-    shared = {name: fields.spelled(name) for name in fields.table.fields if name != form}
-    if not items or not all(items) or not all(shared.values()):
-        return Hint(f"write any: [{{{form}: …}}, {{{form}: …}}]")
-    return whole(f"{{any: [{', '.join(_mapping({form: item} | shared) for item in items)}]}}")
 
 
 def _cluster_id(value: object) -> str:

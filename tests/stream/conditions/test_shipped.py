@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream.conditions import KINDS, parse
-from stream.conditions.phrases import FORMS
+from stream.conditions.forms import FORMS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "segments.md").read_text(encoding="utf-8")
