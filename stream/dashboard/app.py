@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
+from nicegui import app as pages
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
@@ -15,6 +16,7 @@ from stream.dashboard.exposition import SystemMetrics, exposition_routes
 from stream.dashboard.guard import Guard
 from stream.dashboard.live import Live
 from stream.dashboard.pages import add_pages
+from stream.dashboard.plain import tell_plainly
 from stream.logs import set_up
 from stream.metrics.endpoint import Endpoint, registry
 from stream.serving import serve_until_signal
@@ -50,6 +52,7 @@ def dashboard(settings: Settings, live: Live, host: str = "127.0.0.1") -> Guard:
     app.include_router(export_routes(live))
     app.include_router(exposition_routes(SystemMetrics(live)))
     add_pages(live)
+    tell_plainly(pages)
     ui.run_with(
         app,
         title="Agos",

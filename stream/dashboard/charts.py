@@ -20,12 +20,17 @@ FONT = "system-ui, sans-serif"
 GRID_LINES = {"lineStyle": {"color": "#8080804d"}}
 
 
+def on_phones(narrow: Mapping[str, Any], wide: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What differs where a chart has no room, and what it goes back to."""
+    return [{"query": {"maxWidth": 600}, "option": narrow}, {"option": wide}]
+
+
 def over_time(unit: str) -> dict[str, Any]:
     return {
         "animation": False,
         "color": list(COLORS),
         "textStyle": {"fontFamily": FONT},
-        "grid": {"left": 8, "right": 24, "top": 36, "bottom": 8, "containLabel": True},
+        "grid": {"left": 8, "right": 36, "top": 36, "bottom": 8, "containLabel": True},
         "tooltip": {"trigger": "axis", "confine": True, "order": "valueDesc"},
         "xAxis": {
             "type": "time",
@@ -145,8 +150,11 @@ def sankey(moved: Sequence[tuple[str, str, int]], known: Mapping[str, Segment]) 
         "nodeGap": min(18, 480 // max(len(origins), len(targets), 1)),
         "lineStyle": {"color": "gradient", "opacity": 0.35}, "emphasis": {"focus": "adjacency"},
     }  # fmt: skip
+    narrow = {"series": [{"label": {"width": 130, "overflow": "truncate", "fontSize": 10}}]}
+    wide = {"series": [{"label": {"width": 420, "overflow": "truncate", "fontSize": 12}}]}
     return {"hidden": not moved, "animation": False, "color": list(COLORS),
-            "textStyle": {"fontFamily": FONT}, "series": [series]}  # fmt: skip
+            "textStyle": {"fontFamily": FONT}, "series": [series],
+            "media": on_phones(narrow, wide)}  # fmt: skip
 
 
 def overlap(shares: Mapping[tuple[str, str], float], shown: Sequence[Segment]) -> dict[str, Any]:
@@ -159,6 +167,7 @@ def overlap(shares: Mapping[tuple[str, str], float], shown: Sequence[Segment]) -
     ]
     axis = {"type": "category", "data": names}
     label = {"interval": 0, "fontFamily": FONT, "fontSize": 11}
+    narrow, wide = names_on_axes(80, 90, 9), names_on_axes(260, 35, 11)
     return {
         "animation": False,
         "textStyle": {"fontFamily": FONT},
@@ -171,7 +180,14 @@ def overlap(shares: Mapping[tuple[str, str], float], shown: Sequence[Segment]) -
             "text": ["100 %", "0"], "inRange": {"color": ["#e3e3e3", "#5b8fd6", "#1d3f8a"]},
         },
         "series": [{"type": "heatmap", "data": cells, "name": "per cent"}],
+        "media": on_phones(narrow, wide),
     }  # fmt: skip
+
+
+def names_on_axes(width: int, rotate: int, size: int) -> dict[str, Any]:
+    """Both axes' names, cut to so many pixels."""
+    label = {"width": width, "overflow": "truncate", "fontSize": size}
+    return {"xAxis": {"axisLabel": {**label, "rotate": rotate}}, "yAxis": {"axisLabel": label}}
 
 
 def _name(segment: str, known: Mapping[str, Segment]) -> str:

@@ -4,7 +4,15 @@ values only."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream.dashboard.charts import COLORS, FONT, GRID_LINES, over_time, unique_names
+from stream.dashboard.charts import (
+    COLORS,
+    FONT,
+    GRID_LINES,
+    names_on_axes,
+    on_phones,
+    over_time,
+    unique_names,
+)
 from stream.scatter import Scatter
 from stream.store.lookup import Centroids
 from stream.store.records import Segment
@@ -43,6 +51,7 @@ def centroids(model: Centroids, known: Mapping[str, Segment]) -> dict[str, Any]:
             "inRange": {"color": ["#2166ac", "#9db6cc", "#e3e3e3", "#d8a28c", "#b2182b"]},
         },
         "series": [{"type": "heatmap", "data": cells, "name": "coordinate"}],
+        "media": on_phones(names_on_axes(80, 90, 9), names_on_axes(260, 35, 11)),
     }
 
 
@@ -88,7 +97,14 @@ def scattered(
         "xAxis": {**axis, "name": _words(found.meanings[0]), "nameGap": 14},
         "yAxis": {**axis, "name": _words(found.meanings[1]), "nameGap": 14},
         "series": [*dots, named],
+        "media": on_phones(_labels(len(dots), 80, 10), _labels(len(dots), 320, 12)),
     }
+
+
+def _labels(before: int, width: int, size: int) -> dict[str, Any]:
+    """Of the series that comes after so many others."""
+    label = {"width": width, "overflow": "truncate", "fontSize": size}
+    return {"series": [*({} for _ in range(before)), {"label": label}]}
 
 
 def _words(meaning: str) -> str:

@@ -90,7 +90,10 @@ def standing(live: Live) -> tuple[str, str]:
     raised = live.alerts.active
     if raised:
         state = "act" if any(alert.state == "act" for alert in raised) else "watch"
-        return state, "; ".join(alert.text for alert in raised[:_MOST_TOLD]) + "."
+        urgent = sorted(raised, key=lambda alert: alert.state != "act")
+        untold = len(raised) - _MOST_TOLD
+        rest = f"; {untold:,} more on the page Alerts" if untold > 0 else ""
+        return state, "; ".join(alert.text for alert in urgent[:_MOST_TOLD]) + rest + "."
     if live.past_problem:
         return "watch", f"Running. Charts begin now: {live.past_problem}. See AGOS_PROMETHEUS."
     return "fine", "Running."

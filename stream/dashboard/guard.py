@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from stream.dashboard.access import (
     COOKIE,
@@ -19,6 +19,7 @@ from stream.dashboard.access import (
     is_loopback,
     safe_next,
 )
+from stream.dashboard.plain import plain
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -42,16 +43,11 @@ _HEADERS = {
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
 }
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Log in | Agos</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="/assets/dashboard.css"></head>
-<body class="login"><main><h1>Agos</h1>
-<form method="post" action="/login">
+_FORM = """<form method="post" action="/login">
 <input type="hidden" name="next" value="{next}">
 <label for="token">Token (the value of AGOS_DASHBOARD_TOKEN)</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-{problem}<button type="submit">Log in</button></form></main></body></html>"""
+{problem}<button type="submit">Log in</button></form>"""
 _WRONG = '<p role="alert" class="problem">That is not the token.</p>'
 
 
@@ -146,8 +142,8 @@ class Guard:
 
 
 def _form(wanted: str, problem: str, status: int = 200) -> Response:
-    page = _PAGE.format(next=html.escape(safe_next(wanted), quote=True), problem=problem)
-    return HTMLResponse(page, status, {"cache-control": "no-store"})
+    body = _FORM.format(next=html.escape(safe_next(wanted), quote=True), problem=problem)
+    return plain("Log in", body, status, heading="Agos")
 
 
 def _with_headers(send: Send) -> Send:

@@ -34,8 +34,10 @@ def size(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """`12 %`."""
-    return "-" if value is None else f"{value * 100:.0f} %"
+    """`12 %`; `0.3 %`, where it is less than one."""
+    if value is None:
+        return "-"
+    return f"{value:.1%}".replace("%", " %") if 0.0005 <= value < 0.01 else f"{value * 100:.0f} %"
 
 
 def plural(number: int, word: str) -> str:

@@ -29,7 +29,7 @@ def alerts_page(live: Live) -> None:
             with section("Now"):
                 now = Listing("Alerts now", _COLUMNS, "None: all is as it should be.")
             with section("Lately"):
-                past = Listing("Alerts that are over", _COLUMNS, "None as far as is remembered.")
+                past = Listing("Alerts that are over", _COLUMNS, "None that is remembered.")
 
         def draw() -> None:
             at_ms = live.looked_ms

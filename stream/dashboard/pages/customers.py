@@ -80,14 +80,14 @@ def _show(live: Live, known: Portrait, changes: Sequence[Change]) -> None:
     with section("In segments"):
         memberships = Listing(
             f"Segments of {name}",
-            [("segment", "text"), ("since", "text"), ("why", "text"), ("until, if nothing happens",
-              "text"), ("id", "text")],
+            [("segment", "text"), ("since", "when"), ("why", "text"), ("until, if nothing happens",
+              "when"), ("id", "id")],
             "In no segment.",
         )  # fmt: skip
     with section("Latest changes"):
         table = Listing(
             f"Latest changes of {name}",
-            [("when", "text"), ("change", "text"), ("segment", "text"), ("cause", "text"),
+            [("when", "when"), ("change", "text"), ("segment", "text"), ("cause", "text"),
              ("why", "text")],
             f"None among the latest {LOOK_BACK:,} changes of all customers.",
         )  # fmt: skip
@@ -97,7 +97,9 @@ def _show(live: Live, known: Portrait, changes: Sequence[Change]) -> None:
         named = {segment.id: segment for segment in live.moment.segments} if live.moment else {}
         facts.show(_facts(shown, live.settings.currency))
         memberships.show(_memberships(shown, named, kept))
-        table.show([_change(change, named) for change in kept])
+        # Clusters that are gone are known by their last names.
+        gone = {turn.segment: Segment(turn.segment, turn.name) for turn in live.structure.turns}
+        table.show([_change(change, {**gone, **named}) for change in kept])
 
     async def follow() -> None:
         fresh = (
@@ -190,7 +192,10 @@ def _linked(segment: str, named: Mapping[str, Segment]) -> dict[str, str]:
 
 def _others(found: Found, wanted: str, known: bool) -> None:
     others = [name for name in found.customers if name != wanted]
-    with section("Ids that begin so" if others or not known else "No other id begins so"):
+    if known and not others and found.whole:
+        Words("p", "No other id begins so.", **{"class": "note"})
+        return
+    with section("Other ids that begin so" if known else "Ids that begin so"):
         if others:
             shown = others[:_MOST_FOUND]
             table = Listing("Customers found", [("customer", "text")], "")

@@ -161,17 +161,18 @@ async def _profile(live: Live, segment: Segment) -> None:
             [("mean of", "text"), ("here", "number"), ("of all", "number"), ("times", "number")],
             "Needs clusters, as all customers are drawn from them.",
         )
-        table.show([_difference(one) for one in found])
+        table.show([_difference(one, live.settings.currency) for one in found])
         if found:
             drawn = f"{len(members):,} customers of the segment and {len(everybody):,} of all"
             Words("p", f"Means of {drawn}, drawn by chance.", **{"class": "note"})
 
 
-def _difference(one: Difference) -> dict[str, object]:
+def _difference(one: Difference, currency: str) -> dict[str, object]:
+    title = f"{one.measure} ({currency})" if one.measure == "spend" else one.measure
     times = "-" if one.times is None else f"{one.times:.1f}"
     return {
         "key": one.measure,
-        "cells": [one.measure, text.count(one.here), text.count(one.all), times],
+        "cells": [title, text.count(one.here), text.count(one.all), times],
     }
 
 
