@@ -3,12 +3,13 @@
 import logging
 from pathlib import Path
 
-from stream.conditions import DefinitionError, Definitions, Ranks, parse, text_of
+from stream.conditions import DefinitionError, Definitions, Ranks, did_you_mean, parse, text_of
 from stream.defined import Defined
 from stream.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 _MOST_BYTES = 1_000_000
+_MOST_NAMES = 1_000
 
 
 def read_definitions(path: Path) -> Definitions:
@@ -39,7 +40,18 @@ def read_text(path: Path) -> str:
             raise ConfigurationError(f"{path}: larger than {_MOST_BYTES} bytes")
         return text_of(path.read_bytes(), str(path))
     except OSError as error:
-        raise ConfigurationError(f"AGOS_SEGMENTS: {path} cannot be read: {error}") from None
+        said = (error.strerror or str(error)).lower()
+        found = f"the segment definitions {path} cannot be read: {said}"
+        raise ConfigurationError(found + _beside(path)) from None
+
+
+def _beside(path: Path) -> str:
+    """What else may be meant by the name of a file that there is not."""
+    if path.exists() or not path.parent.is_dir():
+        return ""
+    names = [other.name for other in path.parent.glob("*.y*ml")][:_MOST_NAMES]
+    hint = did_you_mean(path.name, names)
+    return f" ({hint})" if hint else ""
 
 
 class DefinitionsFile:

@@ -14,6 +14,7 @@ from stream.cli.common import (
     AsJson,
     Partitions,
     Redis,
+    UsageError,
     drawing,
     new_app,
     out,
@@ -49,6 +50,8 @@ def analyze(
     at once taken into account. What goes together need not be the cause of each other.
     """
     settings = settings_of(redis=redis, partitions=partitions)
+    if plots is not None and plots.exists() and not plots.is_dir():
+        raise UsageError(f"--plots is {str(plots)!r}, which is a file; expected a folder")
     pictures = drawing("stream.analysis.plots") if plots is not None else None
     survey = _survey(settings)
     if not len(survey):

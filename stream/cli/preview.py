@@ -11,12 +11,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from stream.cli.common import AsJson, Redis, new_app, out, plural, settings_of
+from stream.cli.common import AsJson, Redis, UsageError, new_app, out, plural, settings_of
 from stream.cli.past import ReadPast, read_past
 from stream.cli.scanning import Clock, scanned
-from stream.conditions import Definitions
+from stream.conditions import Definitions, did_you_mean
 from stream.definitions import read_definitions
-from stream.errors import AgosError
 from stream.log_reader import LogReader
 from stream.preview import Example, Outlook, Preview
 from stream.settings import Settings
@@ -69,8 +68,9 @@ def _refuse_unknown(
     known = [*definitions.segments, *(before.segments if before else ())]
     for name in wanted:
         if name not in known:
-            expected = ", ".join(dict.fromkeys(known))
-            raise AgosError(f"--segment is {name!r}, expected one of {expected}")
+            hint = did_you_mean(name, known)
+            expected = hint or f"expected one of {', '.join(dict.fromkeys(known))}"
+            raise UsageError(f"--segment is {name!r}, {expected}")
 
 
 def _preview(settings: Settings, found: Preview, past: bool) -> Preview:

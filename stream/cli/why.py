@@ -7,6 +7,7 @@ import typer
 
 from stream.cli.common import Redis, UsageError, new_app, settings_of
 from stream.cli.scanning import Clock
+from stream.conditions import did_you_mean
 from stream.definitions import read_definitions
 from stream.errors import AgosError
 from stream.recall import recall
@@ -36,7 +37,8 @@ def why(
         raise UsageError("no definitions file: give --segments FILE or set AGOS_SEGMENTS")
     definitions = read_definitions(settings.segments)
     if segment not in definitions.segments:
-        ids = ", ".join(definitions.segments)
+        hint = did_you_mean(segment, definitions.segments)
+        ids = hint or f"it has {', '.join(definitions.segments)}"
         raise UsageError(f"segment {segment!r} is not defined in {settings.segments} ({ids})")
     with Reader(settings) as reader:
         found = reader.customer(customer_id)

@@ -11,7 +11,7 @@ from stream.conditions.grammar import Examined, examine, parse
 from stream.conditions.listening import Listening, States
 from stream.conditions.memory import Memory, Point, copied, unknown_past
 from stream.conditions.percentiles import Measure, Ranks
-from stream.conditions.problems import DefinitionError, Problem
+from stream.conditions.problems import DefinitionError, Problem, did_you_mean
 from stream.conditions.segments import KINDS, Segment
 from stream.conditions.selection import ORDER_COMPLETED, ORDER_REFUNDED, Happening, purchase_event
 from stream.conditions.source import text_of
@@ -40,6 +40,7 @@ __all__ = [
     "States",
     "Verdict",
     "copied",
+    "did_you_mean",
     "examine",
     "parse",
     "purchase_event",

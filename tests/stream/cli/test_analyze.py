@@ -91,3 +91,11 @@ def test_without_matplotlib_it_says_what_to_install(agos, redis_url, shop, monke
 
 def test_an_empty_shop(agos, redis_url):
     assert agos("analyze", "--redis", redis_url).said == "No customers yet.\n"
+
+
+def test_pictures_need_a_folder(agos, redis_url, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    result = agos("analyze", "--plots", str(taken), "--redis", redis_url)
+    assert result.code == 2
+    assert "which is a file; expected a folder" in result.told

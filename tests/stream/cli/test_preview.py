@@ -78,5 +78,5 @@ def test_a_file_with_a_mistake_an_unknown_segment_and_an_empty_shop(
     assert result.code == 1
     assert "wihtin" in result.told
     result = agos("preview", new, "--segment", "shoe", "--redis", redis_url)
-    assert "--segment is 'shoe', expected one of loyal, young, shoes" in result.told
+    assert "--segment is 'shoe', did you mean \"shoes\"?" in result.told
     assert agos("preview", new, "--redis", redis_url).said == "No customers yet.\n"

@@ -1,4 +1,4 @@
-"""`agos check` and `agos why`, the latter on a real Redis."""
+"""`agos why` on a real Redis."""
 
 import time
 from pathlib import Path
@@ -44,7 +44,9 @@ def test_why_and_why_not_by_the_clock_of_the_workers(agos, redis_url, file, monk
     ("arguments", "code", "words"),
     [
         (["eve", "buyers"], 1, "customer 'eve' is unknown"),
-        (["ann", "byers"], 2, "segment 'byers' is not defined"),
+        (["ann", "byers"], 2, 'did you mean "buyers"?'),
+        (["ann", "x"], 2, "segment 'x' is not defined in "),
+        (["ann", "x"], 2, "(it has buyers, secret)"),
     ],
 )
 def test_wrong_use_of_why_is_said(agos, redis_url, file, arguments, code, words):
@@ -58,35 +60,3 @@ def test_why_without_definitions(agos, redis_url, monkeypatch):
     result = agos("why", "ann", "buyers", "--redis", redis_url)
     assert result.code == 2
     assert "AGOS_SEGMENTS" in result.told
-
-
-def test_a_file_in_order_is_listed(agos, file):
-    result = agos("check", file)
-    assert result.code == 0
-    (buyers,) = (line for line in result.said.splitlines() if "buyers" in line)
-    (secret,) = (line for line in result.said.splitlines() if "secret" in line)
-    assert "Buyers" in buyers
-    assert "shadow" in secret
-    assert "shadow" not in buyers
-
-
-def test_names_of_events_are_listed_and_near_misses_are_told(agos, file):
-    Path(file).write_text(
-        "version: 1\nsegments:\n  a: {when: {any: [{did: product viewed}, {did: Rated}]}}\n"
-    )
-    result = agos("check", file)
-    assert result.code == 0
-    said = " ".join(result.said.split())
-    assert "asks about: Rated, product viewed." in said
-    assert '"product viewed" is not "Product Viewed"' in said
-    assert "→ did you mean Product Viewed?" in said
-    assert "can be loaded: 1 segment; 1 note" in said
-
-
-def test_every_mistake_of_a_file_is_told(agos, file):
-    broken = TEXT.replace("within: 30d", "wihtin: 30d").replace("less_than: 30", "less_than: old")
-    Path(file).write_text(broken)
-    result = agos("check", file)
-    assert result.code == 1
-    assert "wihtin" in result.told
-    assert "old" in result.told
