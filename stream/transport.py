@@ -144,6 +144,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> dict[TP, list[Any]]:
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        take_turns(consumer, fetched)
         return {TP(tp.topic, tp.partition): self._chain(tp, got) for tp, got in fetched.items()}
 
     def _chain(self, tp: TP, records: list[Any]) -> list[Any]:
@@ -178,6 +179,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 TP(*tp): Reach(end, await consumer.position(tp), self._ends.get(TP(*tp)))
                 for tp, end in ends.items()
             }
+
+
+def take_turns(consumer: aiokafka.AIOKafkaConsumer, served: Iterable[TopicPartition]) -> None:
+    """Let partitions of which more has been read wait until the others had their turn.
+
+    aiokafka hands out all that it has of the partition that it read first, up to a megabyte,
+    before the next one: of a long backlog in many partitions, one would stand for many seconds.
+    """
+    read = consumer._fetcher._records  # noqa: SLF001
+    for tp in served:
+        if tp in read:
+            read.move_to_end(tp)
 
 
 class Consumer(driver.Consumer):
