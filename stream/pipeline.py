@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,15 +21,16 @@ from stream.decoding import Decoded, decode
 from stream.defined import Defined, Past
 from stream.errors import OffsetError
 from stream.events import Money
+from stream.handing import Handing
 from stream.identity import Merges
 from stream.membership import Cause
-from stream.outbox import Message, Send, sample, turned_away
+from stream.outbox import Send, sample, turned_away
 from stream.segmenter import Rules, Samples, Segmenter, compute, outdated, review
 from stream.settings import Settings
 from stream.store.marks import digest_of
 from stream.store.store import Store
 from stream.store.write import Move, Write
-from stream.topics import EVENT_TOPICS, PROFILES, partition_of
+from stream.topics import EVENT_TOPICS
 from stream.transport import Batch
 
 log = logging.getLogger(__name__)
@@ -91,8 +91,7 @@ class Pipeline:
         self.defined: Defined | None = None
         self._samples: dict[str, tuple[int, NDArray[np.float64]]] = {}
         self._forgotten: Mapping[str, int] = {}
-        #: Partitions that may have states on their way to other owners.
-        self._handing: set[int] = set()
+        self._handing = Handing(store, send, settings.partitions)
         self.before_write: Callable[[], None] = _nothing
         self.meter = Meter()
 
@@ -306,28 +305,8 @@ class Pipeline:
         self._forgotten = await self.store.forgotten()
 
     async def hand_on(self) -> int:
-        """Send what merged customers had to those whom they are now; how many states.
-
-        Until Kafka has them Redis keeps them: a worker that ends in between leaves them to the
-        next one. Whatever is sent twice counts once.
-        """
-        sent = 0
-        for partition in sorted(self._handing & self.segmenters.keys()):
-            self._handing.discard(partition)
-            try:
-                while found := await self.store.transfers(partition):
-                    await self._send([self._message(record) for record in found.values()])
-                    await self.store.transferred(partition, list(found))
-                    sent += len(found)
-            except BaseException:
-                self._handing.add(partition)
-                raise
-        return sent
-
-    def _message(self, record: bytes) -> Message:
-        target: str = msgspec.json.decode(record)["customer_id"]
-        partition = partition_of(target, self.settings.partitions)
-        return Message(PROFILES, partition, target.encode(), record)
+        """Send what merged customers had to those whom they are now; how many states."""
+        return await self._handing.hand_on(self.segmenters.keys())
 
     async def send_samples(self) -> None:
         """Send what has come together to learn from; a crash before it loses only samples."""
@@ -362,7 +341,7 @@ class Pipeline:
         for write in writes:
             write.writer = f"{self.worker}:{next(self._serial)}"
             if any(link.transfer for link in write.links):
-                self._handing.add(write.partition)
+                self._handing.note(write.partition)
         done = await self.store.apply(writes)
         for segmenter, write, applied in zip(segmenters, writes, done, strict=True):
             if applied.ok:
@@ -394,7 +373,7 @@ class Pipeline:
         # In this order: who is forgotten in between has changed the writer.
         await self.read_forgotten()
         segmenter.reset(dict(positions.offsets), positions.writer)
-        self._handing.add(segmenter.partition)
+        self._handing.note(segmenter.partition)
 
     async def _check_log(self, batch: Batch) -> None:
         """Holes are fine; a log that begins later or earlier than where we were is not.

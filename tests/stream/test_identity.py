@@ -154,7 +154,8 @@ class Steps:
     def __init__(self, worker: Worker, last: int) -> None:
         self.done, self.last = 0, last
         pipeline: Any = worker.pipeline
-        pipeline._send = self._counting(pipeline._send)  # noqa: SLF001
+        for sends in (pipeline, pipeline._handing):  # noqa: SLF001
+            sends._send = self._counting(sends._send)  # noqa: SLF001
         store: Any = worker.store
         for name in ("load", "apply", "transfers", "transferred"):
             setattr(store, name, self._counting(getattr(store, name)))
