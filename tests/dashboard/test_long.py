@@ -4,7 +4,6 @@ import pytest
 from redis import Redis
 
 from scripts.screenshots_parts.chromium import Tab
-from scripts.screenshots_parts.pictures import DRAWN
 from tests.dashboard.conftest import PARTITIONS
 from tests.dashboard.served import ReportingWorker, Served, change, describe, join
 from tests.dashboard.test_pages import worker_seen
@@ -26,7 +25,7 @@ def crowd(redis: Redis) -> None:
         name = f"{WORD}{number}" if number % 5 == 0 else f"Segment {number}"
         place = f"{'i' * 110}{number}" if number % 7 == 0 else f"s{number}"
         describe(pipe, place, name, origin=kind)
-        join(pipe, place, *(f"{'c' * 120}{n}" for n in range(number % 4)))
+        join(pipe, place, *(f"{'c' * 120}{n}" for n in range(1 + number % 4)))
         change(pipe, f"c{number}", "s1", "left", change_id=f"{number}-left")
         change(pipe, f"c{number}", "s2" if number % 2 else "s4", change_id=f"{number}-entered")
     pipe.hset("agos:{0}:counters", mapping={"applied": 9_876_543_210, f"rejected:{'r' * 120}": 7})
@@ -43,7 +42,7 @@ def test_numbers_stay_in_sight(served: Served, redis: Redis, tab: Tab, width: in
             tab.open(served.url + page)
             worker_seen(tab)
             tab.wait(f"document.body.innerText.includes({there!r})")
-            tab.wait(DRAWN)
+            tab.wait("document.querySelector('.chart svg path')")
             assert tab.run("document.documentElement.scrollWidth") <= width, page
             if width > 600:
                 assert tab.run(_TOO_WIDE) == [], page
