@@ -34,6 +34,10 @@ class RiverLearner:
     natural = True
     generation = 0
 
+    @property
+    def held(self) -> list[int]:
+        return []
+
     def recall(self, known: Ints, then: F64) -> None:
         """It learns from what comes: what was does not matter."""
 

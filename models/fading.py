@@ -32,13 +32,21 @@ class Fading:
         self._shares = np.zeros(0)
         self._ticks: Ints = np.zeros(0, dtype=np.int64)
 
-    def lasting(self, found: Partition, tick: int) -> Bools:
-        """Once per tick: which segments go on, shape (k,); the others are taken as retired."""
+    def lasting(self, found: Partition, tick: int, lacking: bool = False) -> Bools:
+        """Once per tick: which segments go on, shape (k,); the others are taken as retired.
+
+        Parameters
+        ----------
+        lacking
+            As many segments elsewhere would divide the customers more tightly: what would not be
+            proposed as a new segment, as it is only left behind, is not kept as an old one.
+        """
+        small, left = (REMAINS_SHARE, REMAINS) if lacking else (SMALL_SHARE, LEFT)
         shares = found.counts / max(1, found.counts.sum())
         if len(self._heights) != found.k:
             self._heights = np.zeros(found.k)
         self._heights = np.maximum(self._heights * FADES, shares)
-        fading = (shares < SMALL_SHARE) & (shares < LEFT * self._heights)
+        fading = (shares < small) & (shares < left * self._heights)
         lasting: Bools = (shares >= LEAST_SHARE) & ~fading
         self._forget(tick)
         if tick % NOTED_TICKS == 0 and tick - self._since >= NOTED_TICKS:
@@ -46,6 +54,14 @@ class Fading:
         self._note(found.centroids[~lasting], self._heights[~lasting], tick)
         self._heights = self._heights[lasting]
         return lasting
+
+    def left_behind(self, found: Partition) -> int | None:
+        """The smallest segment, if it is so little of what it was that it would be no new one."""
+        shares = found.counts / max(1, found.counts.sum())
+        row = int(shares.argmin())
+        known = len(self._heights) == found.k
+        few = known and shares[row] < min(REMAINS_SHARE, REMAINS * self._heights[row])
+        return row if few else None
 
     def remains(self, found: Partition) -> bool:
         """Whether a small one of these segments is what is left where a far larger one lay."""

@@ -14,6 +14,11 @@ class Learner(Protocol):
     #: Counts up with every change of structure.
     generation: int
 
+    @property
+    def held(self) -> list[int]:
+        """Rows whose centroids are not the means of their points, and are published as they are."""
+        ...
+
     def recall(self, known: Ints, then: F64) -> None:
         """Before `learn`: where the customers of some rows lay a while ago, shape (m, d)."""
         ...

@@ -9,7 +9,9 @@ from models.fading import Fading
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.movement import Movement
 from models.space import F64, Ints, Space
-from models.structure import Moments, Scored, proposals, quality
+from models.structure import COST, Moments, Scored, elsewhere, proposals, quality
+from models.tightness import Tightness
+from models.young import Young
 
 #: More segments than this nobody keeps apart.
 MOST_SEGMENTS = 10
@@ -23,15 +25,19 @@ MARGIN = 0.006
 OTHERWISE = 3.0
 #: Two ticks will do if together it was better by so much: chance hardly ever brings that.
 CLEAR = 0.06
-#: One that has a segment of newcomers more (`movement.py`) needs to be no worse, so many ticks.
-ARRIVED_MARGIN, ARRIVED_TICKS = 0.0, 2
-#: What may be lacked in tightness (nats; .25 and .5 % of inertia), as divisions that are nearly as
-#: good come and go: by the structure in force, and by one of newcomers while it is young.
-SLACK, YOUNG_SLACK = 0.0175, 0.035
+#: One that has a segment of newcomers more (`movement.py`): how well it fits and how many have
+#: come must tell so much together (nats, of all customers), in so many ticks. Some 10^5 places are
+#: looked at in two million updates; chance brings exp(20) to 1 at one in 10^8 of them.
+NEWS, ARRIVED_TICKS = 20.0, 2
+#: What the structure in force may lack in tightness (nats; .25 % of inertia), as divisions that
+#: are nearly as good come and go.
+SLACK = 0.0175
+#: A segment that is only left behind is kept as long as the structure lacks no more than this
+#: (.1 % of inertia; more than Lloyd's steps leave undone in a tick).
+REMAINS_SLACK = 0.007
 #: The longer a structure is in force, the more another must bring: after so many ticks so many
 #: times as much, where it need not bring as much anyway.
 TENURE_TICKS, TENURE = 80, 3.0
-NEVER = -TENURE_TICKS
 #: In a panel smaller than this chance brings more, so margins are raised by that power.
 SETTLED, CAUTION = 2250, 1.25
 #: Weight of tightness beside quality.
@@ -41,18 +47,20 @@ CONFIRMATIONS = 4
 GROWTH = 1.05
 #: Lloyd's steps per tick, for structures that are new and for those that learn on; random swaps.
 LLOYD_STEPS, WARM_STEPS, SWAPS = 5, 2, 3
+#: So many tell whether the centroid of what is left behind would do better elsewhere.
+SEARCH_STEPS = 20
 #: The first search looks at so many customers.
 SEARCHED = 600
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Offer:
-    """Another structure, what it would bring and must, and whether it has newcomers apart."""
+    """Another structure, what it would bring and must, and which of its rows has newcomers."""
 
     found: Partition
     gain: float
     margin: float
-    newcomers: bool
+    newcomers: int = -1
 
 
 class PanelKMeans:
@@ -60,7 +68,7 @@ class PanelKMeans:
 
     Another structure (a split, a merge, both at once, a fresh start) is a challenger: it learns
     beside the one in force, and replaces it when it has been better by a margin several ticks in
-    a row. One that sets newcomers apart is known by their coming and need not be better.
+    a row. One that sets newcomers apart is known by their coming, and may be worse at first.
 
     Parameters
     ----------
@@ -74,15 +82,20 @@ class PanelKMeans:
         self.natural = False
         self._centroids: F64 | None = None
         self._challenger: F64 | None = None
-        self._tightest: dict[int, F64] = {}
-        self._inertia: dict[int, float] = {}
+        self._challenging = -1
+        self._tightness = Tightness()
         self._fading = Fading()
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._then: F64 = np.zeros((0, 0))
         self._wins, self._gained = 0, 0.0
         self._ticks = 0
-        self._since, self._arrived = 0, NEVER
+        self._since, self._young = 0, Young()
+        self._lacking = False
         self._size = 0
+
+    @property
+    def held(self) -> list[int]:
+        return [self._young.row] if self._young.row >= 0 else []
 
     def recall(self, rows: Ints, then: F64) -> None:
         self._rows, self._then = rows, then
@@ -95,9 +108,11 @@ class PanelKMeans:
         if self._centroids is None:
             return self._take(Z, self._searched(Z, rng))
         movement = self._recalled(Z)
-        here = self._in_force(Z)
+        here = self._in_force(Z, movement)
         offered = self._offered(Z, here.found, rng, movement)
-        self._climb([here, *offered], here.found.k)
+        self._tightness.climb((one.found for one in (here, *offered)), _near(here.found.k))
+        lack = self._tightness.lack(here.found) - self._young.forgiven(self._ticks)
+        self._lacking = lack > REMAINS_SLACK
         best = max(
             (self._judged(one, here, Z, movement, growing) for one in offered),
             key=lambda one: one.gain - one.margin,
@@ -106,18 +121,21 @@ class PanelKMeans:
         if best.gain < best.margin:
             self._challenger, self._wins, self._gained = None, 0, 0.0
             return here.found
-        self._challenger = best.found.centroids
+        self._challenger, self._challenging = best.found.centroids, best.newcomers
         self._wins, self._gained = self._wins + 1, self._gained + best.gain
-        if growing or self._confirmed(best.newcomers, len(Z)):
+        if growing or self._confirmed(best.newcomers >= 0, len(Z)):
             self._fading.restructured(here.found, best.found, self._ticks)
-            return self._take(Z, best.found, best.newcomers)
+            if best.newcomers < 0:
+                return self._take(Z, best.found)
+            lack = self._worth(here, SLACK) - self._worth(Scored.of(Z, best.found), SLACK)
+            return self._take(Z, best.found, best.newcomers, max(0.0, lack))
         return here.found
 
     def move(self, old: Space, new: Space, found: Partition) -> Partition:
         self._centroids = found.centroids
         if self._challenger is not None:
             self._challenger = old.moved(self._challenger, new)
-        self._tightest = {k: old.moved(known, new) for k, known in self._tightest.items()}
+        self._tightness.move(old, new)
         self._fading.move(old, new)
         return found
 
@@ -125,13 +143,15 @@ class PanelKMeans:
         return {
             "centroids": _listed(self._centroids),
             "challenger": _listed(self._challenger),
-            "tightest": [_listed(known) for known in self._tightest.values()],
+            **self._tightness.state(),
             "fading": self._fading.state(),
+            "challenging": self._challenging,
             "wins": self._wins,
             "gained": self._gained,
             "ticks": self._ticks,
             "since": self._since,
-            "arrived": self._arrived,
+            "young": self._young.state(),
+            "lacking": self._lacking,
             "size": self._size,
             "natural": self.natural,
             "generation": self.generation,
@@ -146,6 +166,7 @@ class PanelKMeans:
         return state | {
             "centroids": wider(state["centroids"]),
             "challenger": wider(state["challenger"]),
+            "rival": wider(state.get("rival", [])),
             "tightest": [wider(rows) for rows in state["tightest"]],
             "fading": Fading.widened(state.get("fading", {}), more),
         }
@@ -153,11 +174,14 @@ class PanelKMeans:
     def restore(self, state: dict[str, Any], Z: F64) -> None:
         self._centroids = _array(state["centroids"])
         self._challenger = _array(state["challenger"])
-        self._tightest = {len(rows): np.array(rows) for rows in state["tightest"]}
+        self._challenging = state.get("challenging", -1)
+        self._tightness.restore(state)
         self._fading.restore(state.get("fading", {}))
         self._wins, self._gained = state["wins"], state.get("gained", 0.0)
         self._ticks, self._size = state["ticks"], state["size"]
-        self._since, self._arrived = state.get("since", 0), state.get("arrived", NEVER)
+        self._since = state.get("since", 0)
+        self._young.restore(state.get("young", {}))
+        self._lacking = state.get("lacking", False)
         self.natural, self.generation = state["natural"], state["generation"]
 
     def _recalled(self, Z: F64) -> Movement:
@@ -166,14 +190,16 @@ class PanelKMeans:
         self._rows, self._then = self._rows[:0], self._then[:0]
         return movement
 
-    def _in_force(self, Z: F64) -> Scored:
+    def _in_force(self, Z: F64, movement: Movement) -> Scored:
         """The structure in force, learned on; what is no natural one is worth as much as none."""
         centroids = self._centroids
         assert centroids is not None
-        found = lloyd(Z, centroids, LLOYD_STEPS)
-        lasting = self._fading.lasting(found, self._ticks)
+        found = self._young.learned(Z, centroids, movement, WARM_STEPS, self._ticks)
+        found = found or lloyd(Z, centroids, LLOYD_STEPS)
+        lasting = self._fading.lasting(found, self._ticks, self._lacking)
         if not lasting.all():
             found = lloyd(Z, found.centroids[lasting], LLOYD_STEPS)
+            self._young.replaced()
             self.generation += 1
         judged = found.labels if self.natural else np.zeros(len(Z), dtype=np.int64)
         groups = Moments.of(Z, judged, found.k if self.natural else 1)
@@ -187,43 +213,45 @@ class PanelKMeans:
         fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
         anywhere = rng.integers(2, MOST_SEGMENTS + 1)
         fresh += [spread_out(Z, int(k), rng) for k in (rng.choice(_near(found.k)), anywhere)]
-        warm = [Z.mean(axis=0)[None, :], *self._tightest.values()]
-        known = [found.centroids, *self._tightest.values()]
+        warm = [Z.mean(axis=0)[None, :], *self._tightness.known.values()]
+        known = [found.centroids, *self._tightness.known.values()]
         fresh += [swapped(Z, known[i], rng) for i in rng.integers(len(known), size=SWAPS)]
         if not self.natural:
             warm.append(found.centroids)
-        if self._challenger is not None:
+        if self._challenger is not None and self._challenging < 0:
             warm.append(self._challenger)
+        rival = self._tightness.rival(Z, found.k, LLOYD_STEPS, self._ticks, rng)
+        scored = [Scored.of(Z, rival)]
+        left_behind = self._fading.left_behind(found)
+        if left_behind is not None:
+            scored.append(Scored.after(Z, elsewhere(Z, found, left_behind, rng), SEARCH_STEPS))
+        scored += [Scored.after(Z, centroids, WARM_STEPS) for centroids in warm]
+        gathered = [(wider, found.k) for wider in movement.gatherings(found.centroids, rng)]
+        if self._challenger is not None and self._challenging >= 0:
+            gathered.append((self._challenger, self._challenging))
         if found.k < MOST_SEGMENTS:
-            fresh += movement.gatherings(found.centroids, rng)
-        scored = [Scored.of(Z, centroids, WARM_STEPS) for centroids in warm]
-        scored += [Scored.of(Z, centroids, LLOYD_STEPS) for centroids in fresh]
+            settled = [movement.settled(Z, wider, row, WARM_STEPS) for wider, row in gathered]
+            scored += [Scored.of(Z, one) for one in settled]
+        scored += [Scored.after(Z, centroids, LLOYD_STEPS) for centroids in fresh]
         large = [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
         return [s for s in large if not self._fading.remains(s.found)]
-
-    def _climb(self, scored: list[Scored], k: int) -> None:
-        """Keep the tightest partition of about as many segments as are in force."""
-        best: dict[int, Partition] = {}
-        for one in scored:
-            known = best.get(one.found.k)
-            if known is None or one.found.inertia < known.inertia:
-                best[one.found.k] = one.found
-        self._tightest = {rung: best[rung].centroids for rung in _near(k) if rung in best}
-        self._inertia = {rung: best[rung].inertia for rung in best}
 
     def _judged(
         self, one: Scored, here: Scored, Z: F64, movement: Movement, growing: bool
     ) -> "_Offer":
         """What another structure would bring, and what it must."""
-        d, k = Z.shape[1], here.found.k
         if growing:
-            return _Offer(one.found, self._worth(one, d) - self._worth(here, d), MARGIN, False)
-        newcomers = movement.newcomers(here.found, one.found)
-        worth = self._worth(one, d, YOUNG_SLACK if newcomers else 0.0)
-        gain = worth - self._worth(here, d, self._slack())
-        doubt = _caution(len(Z)) * (OTHERWISE if one.found.k == k else 1.0)
-        margin = ARRIVED_MARGIN if newcomers else MARGIN * max(doubt, self._settled())
-        return _Offer(one.found, gain, margin, newcomers)
+            gain = self._worth(one) - self._worth(here)
+            return _Offer(one.found, gain, MARGIN)
+        news, worth = movement.newcomers(here.found, one.found), self._worth(here, SLACK)
+        if news is not None and news.movers:
+            return _Offer(one.found, one.score - worth, 0.0, news.row)
+        if news is not None:
+            gain = one.score + COST * Z.shape[1] + news.evidence / len(Z) - worth
+            return _Offer(one.found, gain, NEWS / len(Z), news.row)
+        doubt = _caution(len(Z)) * (OTHERWISE if one.found.k == here.found.k else 1.0)
+        gain = self._worth(one) - worth - self._young.forgiven(self._ticks)
+        return _Offer(one.found, gain, MARGIN * max(doubt, self._settled()))
 
     def _confirmed(self, newcomers: bool, n: int) -> bool:
         """Whether another structure has been better for long enough."""
@@ -232,24 +260,16 @@ class PanelKMeans:
 
     def _settled(self) -> float:
         """How many times the margin another structure must bring; most while newcomers come."""
-        if self._ticks - self._arrived < TENURE_TICKS:
+        if self._young.recent(self._ticks):
             return TENURE
         return 1.0 + (TENURE - 1.0) * min(1.0, (self._ticks - self._since) / TENURE_TICKS)
 
-    def _slack(self) -> float:
-        young = max(0.0, 1.0 - (self._ticks - self._arrived) / TENURE_TICKS)
-        return SLACK + (YOUNG_SLACK - SLACK) * young
-
-    def _worth(self, scored: Scored, d: int, slack: float = 0.0) -> float:
-        """Quality, less what it lacks in tightness against the best of as many segments.
-
-        Half of the log-likelihood of round groups that the lack comes to, but for `slack` of it.
-        """
+    def _worth(self, scored: Scored, slack: float = 0.0) -> float:
+        """Quality, less what it lacks in tightness but for `slack` of it."""
         if scored.found.k == 1:
             return scored.score
-        tightest = max(self._inertia.get(scored.found.k, scored.found.inertia), 1e-12)
-        lack = np.log(max(scored.found.inertia, 1e-12) / tightest)
-        return scored.score - max(0.0, TIGHTNESS * 0.5 * d * float(lack) - slack)
+        lack = TIGHTNESS * self._tightness.lack(scored.found)
+        return scored.score - max(0.0, lack - slack)
 
     def _searched(self, Z: F64, rng: np.random.Generator) -> Partition:
         """The first structure, from nothing."""
@@ -259,11 +279,12 @@ class PanelKMeans:
         best = max(found, key=lambda f: quality(Moments.of(part, f.labels, f.k)))
         return lloyd(Z, best.centroids, LLOYD_STEPS)
 
-    def _take(self, Z: F64, found: Partition, newcomers: bool = False) -> Partition:
-        """Put a structure in force."""
-        if newcomers:
-            self._arrived = self._ticks
+    def _take(self, Z: F64, found: Partition, newcomers: int = -1, lack: float = 0.0) -> Partition:
+        """Put a structure in force; one with newcomers is worse by `lack`."""
+        if newcomers >= 0:
+            self._young.came(newcomers, self._ticks, lack)
         else:
+            self._young.replaced()
             self._since = self._ticks
         self._challenger, self._wins, self._gained = None, 0, 0.0
         self.generation += 1

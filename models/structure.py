@@ -90,9 +90,13 @@ class Scored:
     score: float
 
     @classmethod
-    def of(cls, Z: F64, centroids: F64, steps: int) -> "Scored":
-        found = lloyd(Z, centroids, steps)
+    def of(cls, Z: F64, found: Partition) -> "Scored":
         return cls(found, quality(Moments.of(Z, found.labels, found.k)))
+
+    @classmethod
+    def after(cls, Z: F64, centroids: F64, steps: int) -> "Scored":
+        """After so many of Lloyd's steps."""
+        return cls.of(Z, lloyd(Z, centroids, steps))
 
 
 def proposals(
@@ -142,6 +146,13 @@ def best_split(
             if best is None or score > best[0]:
                 best = (score, int(row), two.centroids)
     return None if best is None else best[1:]
+
+
+def elsewhere(Z: F64, found: Partition, row: int, rng: np.random.Generator) -> F64:
+    """Centroids with one taken out, and the widest of the other groups made two."""
+    rest = lloyd(Z, np.delete(found.centroids, row, axis=0), 1)
+    widest = int(rest.sse.argmax())
+    return _split(rest.centroids, widest, next(_starts(Z[rest.labels == widest], rng)))
 
 
 def _starts(Z: F64, rng: np.random.Generator) -> Iterator[F64]:

@@ -227,7 +227,9 @@ class Trainer:
             return None
         moved_space = Space.of(X)
         Z = moved_space.project(X)
-        centroids = means(Z, found.labels, found.k, space.moved(found.centroids, moved_space))
+        moved = space.moved(found.centroids, moved_space)
+        centroids = means(Z, found.labels, found.k, moved)
+        centroids[self._learner.held] = moved[self._learner.held]
         found = self._learner.move(space, moved_space, partition(Z, centroids))
         self._generation, self._least = self._learner.generation, LEAST_CUSTOMERS
         self.snapshot = self._published(moved_space, Z, found)

@@ -34,6 +34,19 @@ def test_what_has_become_small_is_retired() -> None:
     assert lasting(fading, (HERE, 965), (THERE, 35)) == [True, False]
 
 
+def test_what_is_only_left_behind_is_retired_when_others_would_be_tighter() -> None:
+    fading = Fading()
+    # 5.5 % are less than .3 of 20 %, and no new segment could be so little of it; 6.5 % could.
+    for count, lacking, lasts in [(200, True, True), (65, True, True), (55, False, True)]:
+        found = divided((HERE, 1000 - count), (THERE, count))
+        assert fading.lasting(found, 1, lacking).tolist() == [True, lasts]
+    found = divided((HERE, 945), (THERE, 55))
+    assert fading.left_behind(divided((HERE, 935), (THERE, 65))) is None
+    assert fading.left_behind(found) == 1
+    assert fading.lasting(found, 1, True).tolist() == [True, False]
+    assert fading.left_behind(divided((HERE, 1000))) is None
+
+
 def test_what_has_become_half_of_much_is_not_small() -> None:
     fading = Fading()
     assert lasting(fading, (HERE, 100), (THERE, 900)) == [True, True]

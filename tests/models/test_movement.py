@@ -7,7 +7,7 @@ from models.lloyd import Partition, partition
 from models.movement import Movement
 from models.space import F64
 
-HERE, THERE, BEYOND = (0.0, 0.0), (10.0, 0.0), (0.0, 10.0)
+HERE, THERE, BEYOND, ELSEWHERE = (0.0, 0.0), (10.0, 0.0), (0.0, 10.0), (-10.0, 0.0)
 
 
 def points(*parts: tuple[tuple[float, float], int]) -> F64:
@@ -27,22 +27,72 @@ def test_nobody_known_nobody_moved() -> None:
     movement = Movement(np.zeros(0, dtype=np.int64), nobody, nobody)
     X = points((HERE, 5), (THERE, 5))
     one, two = partition(X, np.array([HERE])), partition(X, np.array([HERE, THERE]))
-    assert not movement.newcomers(one, two)
+    assert movement.newcomers(one, two) is None
     assert movement.gatherings(np.array([HERE]), np.random.default_rng(1)) == []
 
 
 @pytest.mark.parametrize(
     ("came", "stayed", "told"),
-    # 20 who came are 4.47 standard errors, 21 are 4.58; 25 are a third of 75 and 5 of 14.
-    [(20, 0, False), (21, 0, True), (25, 50, False), (25, 45, True)],
+    # 8 who came are 2.83 standard errors, 9 are 3; 25 are a third of 75 and 5 of 14.
+    [(8, 0, False), (9, 0, True), (25, 50, False), (25, 45, True)],
 )
 def test_newcomers_are_many_and_a_large_part(came: int, stayed: int, told: bool) -> None:
     then = points((HERE, 300), (HERE, came), (THERE, stayed))
     now = points((HERE, 300), (THERE, came), (THERE, stayed))
     movement = moved(then, now)
     one, two = divided(movement, HERE), divided(movement, HERE, THERE)
-    assert movement.newcomers(one, two) is told
-    assert not movement.newcomers(two, one)
+    assert (movement.newcomers(one, two) is not None) is told
+    assert movement.newcomers(two, one) is None
+
+
+def test_evidence_is_of_so_many_either_way() -> None:
+    # 30 came and 10 left: 30 ln(30 / 20) + 10 ln(10 / 20).
+    then = points((HERE, 300), (HERE, 30), (THERE, 10))
+    now = points((HERE, 300), (THERE, 30), (HERE, 10))
+    movement = moved(then, now)
+    news = movement.newcomers(divided(movement, HERE), divided(movement, HERE, THERE))
+    assert news is not None
+    assert (news.row, news.movers) == (1, False)
+    assert news.evidence == pytest.approx(30 * np.log(1.5) - 10 * np.log(2.0))
+
+
+@pytest.mark.parametrize(("one", "other", "movers"), [(60, 0, True), (29, 20, False)])
+def test_who_comes_from_where_many_leave_has_moved(one: int, other: int, movers: bool) -> None:
+    # 20 are 4.47 standard errors of 20 who left and nobody who came, 29 are less than .6 of 49.
+    then = points((HERE, 200), (THERE, 140 + one), (ELSEWHERE, 200 + other))
+    now = points((HERE, 200), (THERE, 140), (BEYOND, one), (ELSEWHERE, 200), (BEYOND, other))
+    movement = moved(then, now)
+    three = (HERE, THERE, ELSEWHERE)
+    news = movement.newcomers(divided(movement, *three), divided(movement, *three, BEYOND))
+    assert news is not None
+    assert (news.row, news.movers) == (3, movers)
+
+
+def test_who_leaves_for_newcomers_is_not_set_against_who_comes() -> None:
+    # 12 come to BEYOND and 10 leave it, but for THERE, where 40 others have come to as well.
+    then = points((HERE, 300), (HERE, 40), (BEYOND, 10), (ELSEWHERE, 12), (ELSEWHERE, 150))
+    now = points((HERE, 300), (THERE, 50), (BEYOND, 12), (ELSEWHERE, 150))
+    movement = moved(then, now)
+    three = (HERE, THERE, ELSEWHERE)
+    news = movement.newcomers(divided(movement, *three), divided(movement, *three, BEYOND))
+    assert news is not None
+    assert (news.row, news.movers) == (3, False)
+    assert news.evidence == pytest.approx(12 * np.log(2.0))
+
+
+def test_a_new_segment_is_at_the_mean_of_the_newcomers() -> None:
+    # 10 go from THERE and 10 come in their stead, as always; 20 come to a place beside it.
+    beside = (10.0, 8.0)
+    then = points((HERE, 100), (THERE, 10), (HERE, 30))
+    now = points((HERE, 100), (HERE, 10), (THERE, 10), (beside, 20))
+    movement = moved(then, now)
+    found = movement.settled(now, np.array([HERE, (10.0, 4.0)]), 1, steps=1)
+    assert found.centroids.tolist() == [[0.0, 0.0], [10.0, 8.0]]
+    # If many who are there have always been there, the mean is not theirs, and nothing is told.
+    staying = points((THERE, 80))
+    more = moved(np.concatenate([then, staying]), np.concatenate([now, staying]))
+    found = more.settled(more.now, np.array([HERE, (10.0, 4.0)]), 1, steps=1)
+    assert found.centroids.tolist() == [[0.0, 0.0], [10.0, 4.0]]
 
 
 def test_a_segment_of_those_who_were_there_is_not_of_newcomers() -> None:
@@ -50,7 +100,7 @@ def test_a_segment_of_those_who_were_there_is_not_of_newcomers() -> None:
     then = points((HERE, 200), (HERE, 30), (THERE, 30), (THERE, 30))
     now = points((HERE, 200), (THERE, 30), (HERE, 30), (THERE, 30))
     movement = moved(then, now)
-    assert not movement.newcomers(divided(movement, HERE), divided(movement, HERE, THERE))
+    assert movement.newcomers(divided(movement, HERE), divided(movement, HERE, THERE)) is None
 
 
 def test_newcomers_need_a_segment_of_their_own() -> None:
@@ -59,7 +109,7 @@ def test_newcomers_need_a_segment_of_their_own() -> None:
     now = points((HERE, 100), (BEYOND, 100), (THERE, 40), (THERE, 40))
     movement = moved(then, now)
     two = divided(movement, (5.0, 0.0), THERE)
-    assert not movement.newcomers(two, divided(movement, HERE, BEYOND, THERE))
+    assert movement.newcomers(two, divided(movement, HERE, BEYOND, THERE)) is None
 
 
 def test_a_place_where_many_have_come_together_is_proposed() -> None:

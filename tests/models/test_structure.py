@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from models import structure
-from models.lloyd import best_of, partition
-from models.structure import Moments, best_merge, proposals, quality
+from models.lloyd import best_of, lloyd, partition
+from models.structure import Moments, best_merge, elsewhere, proposals, quality
 
 
 def three(rng: np.random.Generator, n: int = 600, apart: float = 6.0) -> np.ndarray:
@@ -82,3 +82,18 @@ def test_proposals_offer_the_missing_split() -> None:
     )
     assert best.k == 3
     assert sorted(best.counts.tolist()) == pytest.approx([200] * 3, abs=10)
+
+
+def test_a_centroid_is_put_elsewhere() -> None:
+    # Two far groups of which one is long, and a few in between: the long one is made two.
+    long = np.stack([np.linspace(-4.0, 4.0, 41), np.zeros(41)], axis=1)
+    tight = np.tile([[20.0, 0.0]], (40, 1))
+    few = np.tile([[12.0, 0.0]], (3, 1))
+    Z = np.concatenate([long, tight, few])
+    found = partition(Z, np.array([[0.0, 0.0], [20.0, 0.0], [12.0, 0.0]]))
+    offered = elsewhere(Z, found, 2, np.random.default_rng(1))
+    assert len(offered) == 3
+    settled = np.sort(lloyd(Z, offered, 20).centroids[:, 0])
+    # 21 at -4 to 0 and 20 above, or the other way round; the few join the tight group.
+    assert settled[:2] == pytest.approx([-2.0, 2.0], abs=0.15)
+    assert settled[2] == pytest.approx((40 * 20 + 3 * 12) / 43)
