@@ -139,10 +139,18 @@ class Details:
                 expected = f'"{known}", as purchases count; capitals and blanks matter'
                 fields.wrong(form, f'event "{name[:60]}"', expected, hint)
                 return False
-        if not self.usual_signs(fields, form, name):
+        if not self.usual_signs(fields, form, name) or self.compared(fields, form, name):
             return False
         self.mention("event", fields, form, name)
         return True
+
+    def compared(self, fields: Fields, field: str, name: str) -> bool:
+        """Whether a name goes on with a comparison, which is a field of its own."""
+        word = hints.for_compared_name(field, name)
+        if word:
+            found, expected = f'"{name[:60]}" with a comparison in it', "the name alone"
+            fields.wrong_field(field, word, found, expected)
+        return bool(word)
 
     def usual_signs(self, fields: Fields, field: str, name: str) -> bool:
         """Whether a name is without signs that only look like those of a keyboard."""
@@ -223,7 +231,8 @@ class Details:
         if not any(name in fields for name in TESTS):
             if not fields.strange:
                 expected = f"one of {listed(TESTS)}"
-                self.problems.add(fields.table.mark, fields.path, "no test", expected)
+                hint = Hint("for example exists: true, or is: and a value")
+                fields.misplaced("no test", expected, hint)
             return None
         tests: list[Test | None] = []
         for name, negated in (("is", False), ("is_not", True)):
@@ -308,6 +317,7 @@ class Details:
                 "matches",
                 f"a pattern that cannot be used: {said}",
                 "a regular expression in RE2 syntax (no look-around, no back-references)",
+                _pattern_hint(node.raw),
             )
             return None
         return Matches(node.raw)
@@ -318,8 +328,8 @@ class Details:
         given = [name for name in ("older_than", "younger_than") if name in fields]
         if not given:
             if not fields.strange:
-                expected = "older_than or younger_than"
-                self.problems.add(fields.table.mark, fields.path, "no age", expected)
+                hint = Hint("for example younger_than: 30d")
+                fields.misplaced("no age", "older_than or younger_than", hint)
             return None
         if len(given) > sum(age is not None for age in (older_ms, younger_ms)):
             return None
@@ -334,12 +344,21 @@ class Details:
         """Bounds; their absence is a problem. `others` would have done as well."""
         if not fields.strange and not any(name in fields for name in BOUNDS):
             expected = f"one of {listed((*BOUNDS, *others))}"
-            self.problems.add(fields.table.mark, fields.path, "no bound", expected)
+            example = "at_least: 0.4" if "affinity" in fields else "at_least: 100"
+            fields.misplaced("no bound", expected, Hint(f"for example {example}"))
         return fields.bounds()
 
 
 def _folded(name: str) -> str:
     return name.casefold().replace(" ", "").replace("_", "")
+
+
+def _pattern_hint(raw: str) -> Hint:
+    """`gmail` for `*gmail*`, as a pattern is found anywhere."""
+    plain = raw.strip("*%")
+    if plain != raw and re.fullmatch(r"[\w@.-]+", plain):
+        return Hint(f'write "{plain}": it is found anywhere in the text', f'"{plain}"')
+    return Hint("for a part of a text write contains: in place of matches:")
 
 
 def _one_each(fields: Fields, form: str) -> Hint:

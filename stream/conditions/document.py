@@ -31,7 +31,7 @@ _WORDS |= {word: False for word in ("false", "False", "FALSE")}
 _UNPRINTABLE = yaml.reader.Reader.NON_PRINTABLE
 #: `1,000` and `0,4` in a mapping in braces, where the comma begins a new field.
 _BEFORE_COMMA = re.compile(r"[^0-9,]{0,3}[0-9][0-9.,'_]*")
-_AFTER_COMMA = re.compile(r"[0-9][0-9.]*\s*[%\w€$£]{0,8}")
+_AFTER_COMMA = re.compile(r"[0-9][0-9.]*\s*[%\w€$£]{0,8}\)?")
 _MERGE = "<<"
 
 
@@ -129,6 +129,7 @@ def _compose(text: str, problems: Problems) -> Node | None:
         if any(slip.mark.line == known.mark.line for known in problems.found):
             return None
         problems.found.append(slip)
+        problems.slips += 1
         if slip.edit is None:
             return None
         text = slip.edit.applied(text)
@@ -206,7 +207,8 @@ class _Reader:
             place = _mark(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 found, expected = "a key that is not a word", 'a word before the ":"'
-                self._problems.add(place, path, found, expected, end=key_node.end_mark.index)
+                hint = "a list of conditions stands in brackets: [{…}, {…}]"
+                self._problems.add(place, path, found, expected, hint, end=key_node.end_mark.index)
                 continue
             key = key_node.value
             below = f"{path}.{key}" if path else key

@@ -303,10 +303,13 @@ def _end(node: Node, problems: Problems) -> int:
 
 def _pair_hint(node: Node) -> Hint:
     """`[3, 5]` for `3 and 5`, `18-34` and `[1,000, 5,000]`."""
-    if isinstance(node, Scalar):
-        parts = re.split(r"\s*(?:\band\b|\bto\b|\.\.+|[-\u2013\u2014,;])\s*", node.raw)
+    raws = [item.raw for item in getattr(node, "items", ()) if isinstance(item, Scalar)]
+    if isinstance(node, Scalar) and node.raw.startswith("("):
+        parts = node.raw.strip("()").split(",")
+    elif isinstance(node, Scalar) or len(raws) == 1:
+        raw = raws[0] if raws else getattr(node, "raw", "")
+        parts = re.split(r"\s*(?:\band\b|\bto\b|\.\.+|[-\u2013\u2014,;])\s*", raw)
     else:
-        raws = [item.raw for item in getattr(node, "items", ()) if isinstance(item, Scalar)]
         parts = [f"{raws[0]},{raws[1]}", f"{raws[2]},{raws[3]}"] if len(raws) == 4 else []
     numbers = [spellings.number_of(part) for part in parts]
     if len(numbers) != 2 or not all(numbers):

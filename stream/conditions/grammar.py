@@ -71,23 +71,23 @@ def examine(text: str, source: str) -> Examined:
 def _read(text: str, source: str) -> tuple[Definitions, Problems, list[Mention]]:
     problems = Problems(text)
     root = read_document(text, source, problems)
-    slips = tuple(problems.found)
     grammar = _Grammar(problems)
     segments = grammar.read(root) if root is not None else []
     if problems.found:
-        raise DefinitionError(source, beside(slips, problems.found), text)
+        raise DefinitionError(source, beside(problems), text)
     return Definitions(segments), problems, grammar.mentions
 
 
-def beside(slips: tuple[Problem, ...], found: list[Problem]) -> list[Problem]:
+def beside(problems: Problems) -> list[Problem]:
     """Slips of syntax, and what else is wrong on other lines.
 
     The rest was read after the slips had been mended, so on their lines it is not as in the file,
     and neither are the indexes behind them.
     """
-    lines = {slip.mark.line for slip in slips}
+    found, slips = problems.found, problems.found[: problems.slips]
     if not slips:
         return found
+    lines = {slip.mark.line for slip in slips}
     shifted = [
         replace(p, mark=replace(p.mark, index=0), end=max(p.end - p.mark.index, 0), edit=None)
         for p in found[len(slips) :]
@@ -211,6 +211,11 @@ class _Grammar:
     def _segment(self, name: str, node: Node, table: Table) -> Segment | None:
         mark, end = table.keys[name], table.ends.get(name, 0)
         path = f"segments.{name}"
+        if name == "version" and isinstance(node, Scalar):
+            hint = f"write version: {VERSION} in the first line of the file"
+            found = '"version" below segments:'
+            self._problems.add(mark, path, found, "it above them", hint, end=node.end)
+            return None
         misplaced = name in FORMS or name in FIELDS
         if misplaced and not (isinstance(node, Table) and "when" in node.fields):
             hint = "indent it below the id of its segment"
@@ -271,7 +276,7 @@ class _Grammar:
         for name, node, path in self._phrases.uses:
             if name in table.fields:
                 continue
-            close = nearest(name, table.fields)
+            close = _of_title(name, table) or nearest(name, table.fields)
             edit = Edit(node.mark.index, node.end, close) if close else None
             hint = f'did you mean "{close}"?' if close else "for a discovered one use cluster:"
             if re.fullmatch("cluster-[0-9]+", name):
@@ -324,6 +329,15 @@ def _of_segment(fields: Fields) -> dict[str, Hint]:
     return dict.fromkeys(inner, hint) | {
         name: Hint(f"put it into when: {{{form}: …, {name}: …}}") for name in inner if name != form
     }
+
+
+def _of_title(title: str, table: Table) -> str:
+    """Id of the segment that has this name."""
+    for segment, node in table.fields.items():
+        named = node.fields.get("name") if isinstance(node, Table) else None
+        if isinstance(named, Scalar) and named.raw.casefold() == title.casefold():
+            return segment
+    return ""
 
 
 def _plain_id(name: str) -> str:

@@ -82,6 +82,10 @@ _ELSEWHERE = {
         ("and", "or", "&&", "||"), "write all: [{…}, {…}], or any:, around both conditions"
     ),
 }
+_ELSEWHERE |= dict.fromkeys(
+    ("then", "followed_by", "and_then", "before", "after"),
+    "for one after the other write {sequence: [{did: …}, {did: …}], within: …}",
+)
 #: Of a segment, and misplaced in a condition.
 _BESIDE_WHEN = ("stay_at_least", "shadow", "kind", "name", "description")
 _AGES = ("older_than", "younger_than")
@@ -138,6 +142,9 @@ def unit_of(name: str) -> str:
 def for_bare(name: str, allowed: Collection[str]) -> Hint:
     """The same for a field in braces that has no colon: `within 90d`."""
     word, blank, rest = name.strip().partition(" ")
+    assigned = re.fullmatch(r"(\w+)\s*=+\s*(\S.*)", name.strip())
+    if assigned and (ours := synonym(assigned[1], allowed)):
+        return Hint(f"write {ours}: {assigned[2]}", f"{ours}: {assigned[2]}")
     if _folded(name) in _EVER or _folded(name) in allowed:
         return for_field(name, allowed)
     if blank and (ours := synonym(word, allowed)):
@@ -195,6 +202,18 @@ def for_times(raw: str) -> tuple[str, str]:
     return (number, duration) if number and duration else ("", "")
 
 
+_COMPARED_NAME = re.compile(r"(.*?[^\s<>=!])\s*(>=|<=|>|<|={1,3})\s*(-?\d+(?:\.\d+)?)")
+
+
+def for_compared_name(field: str, raw: str) -> str:
+    """`measure: orders, more_than: 3` for `orders > 3` as the value of `measure`."""
+    found = _COMPARED_NAME.fullmatch(raw.strip())
+    if not found:
+        return ""
+    test = comparison(found[2], found[3])[1:-1]
+    return f"{field}: {found[1]}, {test if field == 'trait' else test.replace('is:', 'exactly:')}"
+
+
 def for_comparison(raw: str) -> Hint:
     """`{more_than: 50}` for the text `>50`."""
     found = COMPARED.fullmatch(raw.strip())
@@ -206,4 +225,6 @@ def for_comparison(raw: str) -> Hint:
 
 def for_duration(raw: str) -> Hint:
     """`36h` for `1d 12h`, `1.5 days` or `36 hours`; for too long ones the longest."""
+    if re.fullmatch(r"\d+\s*[a-z]*\s*(-|to|and)\s*\d+\s*[a-z]+", raw.strip()):
+        return Hint("for an age between two write {last: …, older_than: …, younger_than: …}")
     return Hint(*duration_of(raw))

@@ -126,7 +126,9 @@ class Phrases(Details):
             hint = rewriting.as_trait(fields)
         known = [key for key in keys if any(key in allowed for allowed in FORMS.values())]
         if len(known) == len(keys):
-            hint = hint if hint.text else Hint(f"say what of: {{did: …, {keys[0]}: …}}")
+            of = "did: …" if keys[0] in FORMS["did"] else "measure: spend"
+            of = of if keys[0] in (*FORMS["did"], *FORMS["measure"]) else "trait: …"
+            hint = hint if hint.text else Hint(f"say what of: {{{of}, {keys[0]}: …}}")
         said = ", ".join(keys)[:120]
         if hint.word.startswith("{") or not hint.word:
             fields.misplaced(f"no subject (only {said})", expected, hint)
@@ -172,7 +174,8 @@ class Phrases(Details):
     def _as_list(self, fields: Fields, form: str, node: Node) -> Hint:
         if not isinstance(node, Table):
             spelled = source_of(node, self.problems)
-            return Hint(f"write [{spelled}]") if spelled.startswith("{") else Hint()
+            inner = spelled if spelled.startswith("{") else "{did: …}, {did: …}"
+            return Hint(f"write {form}: [{inner}]")
         parts = Fields(node, fields.below(form), self.problems)
         forms = [name for name in node.fields if name in FORMS]
         spelled = source_of(node, self.problems)
@@ -242,6 +245,8 @@ class Phrases(Details):
 
     def _trait(self, fields: Fields) -> Condition | None:
         name = fields.text("trait", "the name of a trait")
+        if name and self.compared(fields, "trait", name):
+            return None
         if name and self.usual_signs(fields, "trait", name):
             self.mention("trait", fields, "trait", name)
         test = self.value_test(fields)
@@ -285,6 +290,8 @@ class Phrases(Details):
         known = (*standing.TOTALS, *standing.AGES)
         measure = fields.text("measure", f"one of {listed(known)}")
         if measure is None:
+            return None
+        if measure not in known and self.compared(fields, "measure", measure):
             return None
         if measure not in known:
             hint = hints.for_field(measure, known)
@@ -343,7 +350,11 @@ class Phrases(Details):
         expected = f"a list of 2 to {MAX_STEPS} steps: [{{did: A}}, {{did: B}}]"
         if not isinstance(node, Listing) or not 2 <= len(node.items) <= MAX_STEPS:
             found = f"a list of {len(node.items)}" if isinstance(node, Listing) else shown(node)
-            fields.wrong("sequence", found, expected, "for one event write {did: …} alone")
+            one = isinstance(node, Listing) and len(node.items) == 1
+            hint = "write sequence: [{did: …}, {did: …}]"
+            fields.wrong(
+                "sequence", found, expected, "for one event write {did: …} alone" if one else hint
+            )
             return None
         path = fields.below("sequence")
         steps = [self._step(item, f"{path}[{i}]") for i, item in enumerate(node.items)]

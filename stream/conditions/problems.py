@@ -115,6 +115,8 @@ class Problems:
     def __init__(self, text: str = "") -> None:
         self.whole = text
         self.found: list[Problem] = []
+        #: How many of them are slips of syntax, mended in `whole`; they come first.
+        self.slips = 0
         self.notes: list[Problem] = []
 
     def add(

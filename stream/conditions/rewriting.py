@@ -65,7 +65,8 @@ def for_subject(fields: Fields, key: str) -> Hint:
         tests = ", ".join(
             f"{name}: {Fields(node, '', fields.problems).spelled(name)}" for name in node.fields
         )
-        return whole(f"{{trait: {key}, {tests}}}") if len(fields.table.keys) == 1 else Hint()
+        subject = "measure" if key in _MEASURES else "trait"
+        return whole(f"{{{subject}: {key}, {tests}}}") if len(fields.table.keys) == 1 else Hint()
     if (
         key.lower() in ("count", "times")
         and isinstance(node, Scalar)
@@ -82,6 +83,9 @@ def for_subject(fields: Fields, key: str) -> Hint:
 _OF_ONE = ("did", "did_not", "first", "last", "trait", "measure", "sum", "average", "affinity")
 
 
+_MEASURES = ("spend", "orders", "events")
+
+
 def as_trait(fields: Fields) -> Hint:
     """`{trait: city, is: Manila}` for `{city: Manila}`."""
     table = fields.table
@@ -92,6 +96,8 @@ def as_trait(fields: Fields) -> Hint:
     node, spelled = table.fields[key], fields.spelled(key)
     if not spelled or isinstance(node, Table):
         return Hint()
+    if key in _MEASURES and isinstance(node, Scalar) and type(node.value) in (int, float):
+        return whole(f"{{measure: {key}, at_least: {spelled}}}")
     if isinstance(node, Scalar) and (found := hints.for_comparison(node.raw).word):
         return whole(f"{{trait: {key}, {found[1:-1]}}}")
     return whole(f"{{trait: {key}, {'in' if isinstance(node, Listing) else 'is'}: {spelled}}}")

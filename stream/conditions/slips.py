@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from stream.conditions.excerpt import lines_of
 from stream.conditions.fixes import COMPARED, blanks, comparison, mended_line
+from stream.conditions.forms import FORMS
 from stream.conditions.problems import Edit
 
 
@@ -196,6 +197,7 @@ def _surplus(at: Place) -> Iterator[Fix]:
         yield Fix(at.at, at.at + 1, found, "one between two fields", "delete it", edit)
 
 
+_FIELDS = {"when", "name", "kind", "shadow", "description", "stay_at_least"}.union(*FORMS.values())
 _LAST_WORD = re.compile(r"[\s]+([A-Za-z_]+)\s*$")
 
 
@@ -206,7 +208,7 @@ def _comma(at: Place) -> Iterator[Fix]:
     begin, line = at.line
     if at.text[at.at] == ":":
         word = _LAST_WORD.search(line, 0, at.at - begin)
-        if word is None:
+        if word is None or word[1] not in _FIELDS:
             return
         where, name = begin + word.start(), word[1]
     else:
@@ -214,6 +216,26 @@ def _comma(at: Place) -> Iterator[Fix]:
     edit = Edit(where, where, ",")
     found = f'no comma before "{name}"'
     yield Fix(where, at.at, found, "a comma between two fields", f'put "," before {name}', edit)
+
+
+_IN_BRACES = re.compile(r"[:,]\s+([^\s,:{}\[\]][^,{}\[\]]*: [^,{}\[\]]*?)\s*[,}]")
+
+
+def _colon_in_braces(at: Place) -> Iterator[Fix]:
+    """Text with a colon as a value in braces."""
+    begin, line = at.line
+    for found in _IN_BRACES.finditer(line):
+        if not found.start() <= at.at - begin < found.end():
+            continue
+        where, value = found.start(1), found[1]
+        if found[0].startswith(","):
+            # After a comma there is the field's name first.
+            key, colon, value = value.partition(": ")
+            where += len(key) + len(colon)
+        if ": " in value and value[0] not in "\"'" and '"' not in value:
+            edit = Edit(begin + where, begin + where + len(value), f'"{value}"')
+            what, expected = 'text with ": " in it', "such text in quotes"
+            yield Fix(at.at, at.at + 1, what, expected, f"write {edit.text}", edit)
 
 
 _FIELD = re.compile(r"^(\s*(?:- )*[\w ]{1,40}?:\s+)(\S.*?)\s*$")
@@ -238,8 +260,15 @@ def _no_colon(at: Place) -> Iterator[Fix]:
         code = _code(line).rstrip()
         word = re.fullmatch(r"\s*(?:- )?([A-Za-z][\w -]{0,63})", code)
         glued = re.fullmatch(r"\s*(?:- )?([a-z_]+):(\S.*)", code)
+        assigned = re.fullmatch(r"\s*(\w+)(\s*=\s*)(\S.*)", code)
         end = begin + len(code)
-        if word:
+        if assigned:
+            edit = Edit(begin + assigned.start(2), begin + assigned.end(2), ": ")
+            hint = f"write {assigned[1]}: {assigned[3]}"
+            where = begin + assigned.start(2)
+            what = f'"=" after "{assigned[1]}"'
+            yield Fix(where, edit.end, what, "a colon and a blank", hint, edit)
+        elif word:
             where, edit = begin + word.start(1), Edit(end, end, ":")
             found = f'"{word[1]}" without a colon'
             yield Fix(where, end, found, "a colon after it", f'write "{word[1]}:"', edit)
@@ -291,7 +320,11 @@ def _trailing(at: Place) -> Iterator[Fix]:
     if "block end" not in at.said or column <= 0 or column > len(line):
         return
     before = line[:column].rstrip()
-    if before.endswith(("}", "]", '"', "'")):
+    if before.endswith(("}", "]", '"', "'")) and line[column:].strip() in (";", ",", "."):
+        sign = line[column]
+        edit = Edit(at.at, at.at + 1, "")
+        yield Fix(at.at, at.at + 1, f'"{sign}" at the end', "nothing there", "delete it", edit)
+    elif before.endswith(("}", "]", '"', "'")):
         edit = Edit(at.at, at.at, "# ")
         rest = line[column:].rstrip()
         found = f'"{rest[:60]}" after the end of the value'
@@ -337,6 +370,7 @@ DETECTORS: tuple[Callable[[Place], Iterator[Fix]], ...] = (
     _unquoted_end,
     _surplus,
     _comma,
+    _colon_in_braces,
     _trailing,
     _no_colon,
     _colon_in_text,

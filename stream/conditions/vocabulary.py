@@ -66,6 +66,7 @@ _TRAITS = (
     "company_size", "vip",
 )  # fmt: skip
 _ANY = "*"
+_SPOKEN = re.compile(r" (where|within|at_least|at_most) ", re.IGNORECASE)
 
 
 def event_like(name: str) -> str:
@@ -82,6 +83,9 @@ def event_like(name: str) -> str:
 
 def event_note(name: str) -> tuple[str, str]:
     """What to note of an event's name, and the usual one; empty if there is nothing to say."""
+    if spoken := _SPOKEN.search(name):
+        field = spoken[1].lower()
+        return f'"{name}" as a whole is the name of the event: {field}: is a field of its own', ""
     usual = event_like(name) if name not in (_ANY, *EVENTS) else ""
     if not usual:
         return "", ""

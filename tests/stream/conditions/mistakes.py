@@ -328,6 +328,60 @@ KEYBOARD = {
     ),
 }  # fmt: skip
 
+#: Written down when all of the above were clear, before anything was mended for them.
+LATER = {
+    "count in the name": Mistake(
+        when("{did: ▸Order Completed >= 3}"),
+        "with a comparison in it",
+        "write did: Order Completed, at_least: 3",
+    ),
+    "comparison of a trait": Mistake(
+        when("{trait: ▸age >= 18}"), "comparison", "write trait: age, at_least: 18"
+    ),
+    "comparison of a measure": Mistake(
+        when("{measure: ▸orders > 3}"), "comparison", "write measure: orders, more_than: 3"
+    ),
+    "assignment": Mistake(
+        when("{did: A, ▸at_least = 3}"), '"at_least = 3"', "write at_least: 3"
+    ),
+    "assignment above": Mistake(
+        "version▸ = 1\nsegments:\n  a: {when: {did: A}}\n", '"=" after "version"', "version: 1"
+    ),
+    "measure as a key": Mistake(
+        when("▸{spend: {at_least: 100}}"), "only spend", "write {measure: spend, at_least: 100}"
+    ),
+    "measure as a key alone": Mistake(
+        when("▸{orders: 3}"), "only orders", "write {measure: orders, at_least: 3}"
+    ),
+    "semicolon at the end": Mistake(when("{did: A}▸;"), '";" at the end', "delete it"),
+    "wildcard": Mistake(
+        when("{trait: email, matches: ▸'*@gmail.com'}"), "a pattern", 'write "@gmail.com"'
+    ),
+    "range with a dash": Mistake(
+        when("{trait: age, between: ▸[18 - 34]}"), "a list", "write [18, 34]"
+    ),
+    "range in parentheses": Mistake(
+        when("{trait: age, between: ▸(18, 34)}"), '"(18, 34)"', "write [18, 34]"
+    ),
+    "colon in a name in braces": Mistake(
+        f"{HEAD}  a: {{when: {{did: A}}, name: Tom & Jerry's▸: best}}\n",
+        'text with ": " in it',
+        'write "Tom & Jerry\'s: best"',
+    ),
+    "name in place of an id": Mistake(
+        when("{in: ▸loyal customers}") + "  b: {name: Loyal customers, when: {did: A}}\n",
+        '"loyal customers"',
+        'did you mean "b"?',
+    ),
+    "then": Mistake(
+        when("{did: A, ▸then: B, within: 2d}"), '"then"', "write {sequence: [{did: …}", False
+    ),
+    "two ages": Mistake(when("{did: A, within: ▸30-90d}"), '"30-90d"', "write {last: …", False),
+    "two conditions in braces": Mistake(
+        when("{all: [{did: A, within: 3d}▸ {did: B}]}"), "no comma", 'put ","'
+    ),
+}  # fmt: skip
+
 MISTAKES = {
     f"{who}: {name}": mistake
     for who, those in (
@@ -336,6 +390,7 @@ MISTAKES = {
         ("developer", DEVELOPER),
         ("from elsewhere", ELSEWHERE),
         ("keyboard", KEYBOARD),
+        ("later", LATER),
     )
     for name, mistake in those.items()
 }

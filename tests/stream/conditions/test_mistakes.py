@@ -255,6 +255,18 @@ def test_several_slips_of_syntax_are_told_at_once_and_what_else_is_wrong() -> No
     ]
 
 
+def test_what_is_left_of_a_line_when_it_is_mended_is_told_with_it() -> None:
+    (problem,) = problems_of(when("{did: 'A' && trait: 'vip'}"))
+    assert problem.suggestion.startswith("write {all: [{did: 'A'}, {trait: 'vip'}]}; then there is")
+    assert "no test" in problem.suggestion
+    assert problem.edit is None
+
+
+def test_two_problems_of_one_line_are_two() -> None:
+    found = problems_of(when("{all: {did: A}, {did: B}: 1}"))
+    assert [problem.mark.column for problem in found] == [17, 27]
+
+
 def test_a_long_line_is_shown_around_the_mistake() -> None:
     values = ", ".join(f"v{n}" for n in range(400))
     (problem,) = problems_of(when(f"{{trait: a, in: [{values}], eggsists: true}}"))
