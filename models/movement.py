@@ -96,7 +96,7 @@ class Movement:
         came, left = (now == row) & (then != row), (then == row) & (now != row)
         excess = int(came.sum()) - int(left.sum())
         mean: F64 = found.centroids[row]
-        if excess >= ARRIVED_SHARE * found.counts[row]:
+        if excess > 0 and excess >= ARRIVED_SHARE * found.counts[row]:
             mean = (self.now[came].sum(axis=0) - self.then[left].sum(axis=0)) / excess
         return mean
 

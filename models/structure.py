@@ -151,7 +151,7 @@ def best_split(
 def elsewhere(Z: F64, found: Partition, row: int, rng: np.random.Generator) -> F64:
     """Centroids with one taken out, and the widest of the other groups made two."""
     rest = lloyd(Z, np.delete(found.centroids, row, axis=0), 1)
-    widest = int(rest.sse.argmax())
+    widest = int(np.where(rest.counts > 0, rest.sse, -1.0).argmax())
     return _split(rest.centroids, widest, next(_starts(Z[rest.labels == widest], rng)))
 
 

@@ -93,6 +93,9 @@ def test_a_new_segment_is_at_the_mean_of_the_newcomers() -> None:
     more = moved(np.concatenate([then, staying]), np.concatenate([now, staying]))
     found = more.settled(more.now, np.array([HERE, (10.0, 4.0)]), 1, steps=1)
     assert found.centroids.tolist() == [[0.0, 0.0], [10.0, 4.0]]
+    # Nor is anything told of a place that nobody is near.
+    far = movement.settled(now, np.array([HERE, (500.0, 500.0)]), 1, steps=1)
+    assert far.centroids[1].tolist() == [500.0, 500.0]
 
 
 def test_a_segment_of_those_who_were_there_is_not_of_newcomers() -> None:

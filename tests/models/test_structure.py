@@ -97,3 +97,9 @@ def test_a_centroid_is_put_elsewhere() -> None:
     # 21 at -4 to 0 and 20 above, or the other way round; the few join the tight group.
     assert settled[:2] == pytest.approx([-2.0, 2.0], abs=0.15)
     assert settled[2] == pytest.approx((40 * 20 + 3 * 12) / 43)
+
+
+def test_where_all_are_in_one_place_there_is_nowhere_else() -> None:
+    Z = np.ones((5, 2))
+    found = partition(Z, np.array([[9.0, 9.0], [1.0, 1.0], [5.0, 5.0]]))
+    assert elsewhere(Z, found, 2, np.random.default_rng(1))[1:].tolist() == [[1.0, 1.0]] * 2
