@@ -30,7 +30,11 @@ class Young:
         self._since, self._lack = -YOUNG_TICKS, 0.0
 
     def came(self, row: int, tick: int, lack: float) -> None:
-        """A structure with newcomers in `row` is in force; it is worse by `lack` (nats)."""
+        """A structure with newcomers in `row` is in force; it is worse by `lack` (nats).
+
+        Those who came before may still be as few as they were.
+        """
+        lack = max(lack, self.forgiven(tick))
         self.row, self._since, self._lack = row, tick, lack
 
     def replaced(self) -> None:

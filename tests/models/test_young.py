@@ -17,6 +17,9 @@ def test_what_it_lacks_is_forgiven_less_and_less() -> None:
     assert young.forgiven(100 + 2 * YOUNG_TICKS) == 0.0
     assert young.recent(100 + YOUNG_TICKS - 1)
     assert not young.recent(100 + YOUNG_TICKS)
+    # Others who come, and are no worse for it, do not take from what the first are allowed.
+    young.came(3, 100 + YOUNG_TICKS // 2, 0.0)
+    assert young.forgiven(100 + YOUNG_TICKS // 2) == pytest.approx(0.2)
     young.replaced()
     assert young.forgiven(100) == 0.0
 
