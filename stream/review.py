@@ -25,8 +25,8 @@ _ASK_SECONDS = 1.0
 class Timer:
     """Evaluates customers whose conditions turn by time alone, when it is time.
 
-    Only a partition's owner writes its due times: while this worker writes nothing, what Redis
-    said is due next still is, and need not be asked for.
+    Only a partition's owner adds due times, others (who forget customers) but remove them: while
+    this worker writes nothing, nothing is due earlier than Redis said, and it need not be asked.
     """
 
     def __init__(self, store: Store, pipeline: Pipeline) -> None:
