@@ -4,7 +4,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from stream import admin
@@ -29,11 +30,13 @@ class Stack:
     environment: Mapping[str, str]
     supervisor: Supervisor
     logs: Path
+    _started: Iterator[int] = field(default_factory=count)
 
     def start(self, name: str, *arguments: str) -> None:
         """Run an `agos` command beside the workers, under their supervisor."""
         command = [sys.executable, "-P", "-m", "stream.cli", *arguments]
-        self.supervisor.start(name, command, self.environment)
+        metrics = _after(self.settings.metrics, next(self._started))
+        self.supervisor.start(name, command, {**self.environment, "AGOS_METRICS": metrics})
 
     def ready(self) -> bool:
         """Whether every partition has a worker."""
@@ -120,6 +123,12 @@ def _environment(kafka: str, redis: str, overrides: Mapping[str, str]) -> dict[s
         **({"AGOS_SEGMENTS": str(segments)} if (segments := given.segments or _starter()) else {}),
         **overrides,
     }
+
+
+def _after(metrics: str, number: int) -> str:
+    """Where the process of this number serves its metrics: no two can at one port."""
+    host, _, port = metrics.rpartition(":")
+    return f"{host}:{int(port) + number}" if port not in ("", "0") else metrics
 
 
 def _starter() -> Path | None:

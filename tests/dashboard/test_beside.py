@@ -6,8 +6,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
+
+from stream.cli.stack import Stack
+from stream.settings import load
 
 
 @pytest.mark.slow
@@ -41,3 +45,26 @@ def test_up_serves_it_and_stops_it(tmp_path):
             up.wait(20)
     with pytest.raises(OSError):
         urllib.request.urlopen(f"{address}/health/live", timeout=2)
+
+
+def test_each_process_of_a_stack_has_a_port_of_its_own_for_its_metrics():
+    started = []
+
+    class Started:
+        def start(self, name, command, environment):
+            started.append((name, command[-1], environment["AGOS_METRICS"]))
+
+    for address, expected in (
+        ("127.0.0.1:9100", ["127.0.0.1:9100", "127.0.0.1:9101"]),
+        # The system chooses.
+        ("127.0.0.1:0", ["127.0.0.1:0", "127.0.0.1:0"]),
+        ("", ["", ""]),
+    ):
+        started.clear()
+        running = Stack(load(metrics=address), {}, Started(), Path("."))
+        running.start("worker-1", "worker")
+        running.start("dashboard", "dashboard")
+        assert started == [
+            ("worker-1", "worker", expected[0]),
+            ("dashboard", "dashboard", expected[1]),
+        ]
