@@ -37,6 +37,10 @@ History = Annotated[
     int, typer.Option("--history", min=0, help="Events of the past weeks that are sent first.")
 ]
 _LINGER_MS = 5
+#: Events are sent in a few batches a second, as the SDKs of websites do. The embedded broker looks
+#: through all batches of a partition whenever it has new events to hand out: with a batch for each
+#: event it is busy with nothing else after some minutes.
+_TOGETHER_MS = 500
 _CLOSE_SECONDS = 10.0
 
 
@@ -104,7 +108,7 @@ class Feed:
     def live(self, rate: float, seconds: float | None) -> None:
         """Send `rate` events per second, stamped with the clock."""
         end_s = None if seconds is None else time.monotonic() + seconds
-        for topic, customer, record in self._shop.live(rate):
+        for topic, customer, record in self._shop.live(rate, together_ms=_TOGETHER_MS):
             if end_s is not None and time.monotonic() >= end_s:
                 return
             if self._refused is not None:

@@ -1,6 +1,7 @@
 """The shop as a whole: all customers' visits in time order."""
 
 import heapq
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -123,14 +124,23 @@ class Simulator:
         rate: float,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         sleep: Callable[[float], object] = time.sleep,
+        *,
+        together_ms: int = 0,
     ) -> Iterator[SimulatedEvent]:
         """`rate` events per second, stamped with the clock: the shop in fast motion.
 
         A consumer that falls behind gets the missed events at once afterwards.
+
+        Parameters
+        ----------
+        together_ms
+            What happens within so many milliseconds comes at once, at the end of them.
         """
         begun = clock_ms()
         for number, (_, topic, customer, record) in enumerate(self._run()):
             due = begun + number * 1000 / rate
+            if together_ms:
+                due = begun + math.ceil((due - begun) / together_ms) * together_ms
             while (now := clock_ms()) < due:
                 sleep(min((due - now) / 1000, _LONGEST_NAP_SECONDS))
             record["timestamp"] = rfc3339(now)

@@ -227,6 +227,17 @@ class TestLive:
         assert times[-1] == pytest.approx(NOW_MS + 2000, abs=2)
         assert all(40 <= later - earlier <= 60 for earlier, later in pairwise(times))
 
+    def test_events_may_come_together(self) -> None:
+        shop, now = Simulator.backlog(50, 5, 1000, NOW_MS), [float(NOW_MS)]
+
+        def sleep(seconds: float) -> None:
+            now[0] += 1000 * seconds
+
+        live = shop.live(20.0, lambda: round(now[0]), sleep, together_ms=500)
+        times = [at_ms(event.record) - NOW_MS for event in islice(live, 31)]
+        # The first at once, then those of each half second at its end, the one of its end too.
+        assert times == [0, *[500] * 10, *[1000] * 10, *[1500] * 10]
+
     def test_it_continues_a_backlog(self) -> None:
         shop = Simulator.backlog(50, 5, 1000, NOW_MS)
         before = [event.record["event_id"] for event in islice(shop.events(), 1000)]
