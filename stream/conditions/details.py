@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import re2  # type: ignore[import-untyped]
 
-from stream.conditions import hints
+from stream.conditions import hints, meant, rewriting
 from stream.conditions.contradictions import tests_contradict
 from stream.conditions.document import Listing, Node, Scalar, Table, Value, shown
 from stream.conditions.fields import Fields, source_of
 from stream.conditions.fixes import plain_signs
-from stream.conditions.forms import BOUNDS, TESTS
-from stream.conditions.hints import Hint, whole
+from stream.conditions.forms import BOUNDS, FORMS, TESTS
+from stream.conditions.hints import Hint
 from stream.conditions.keepers import MAX_DEPTH
 from stream.conditions.problems import Edit, Mark, Problems, listed
 from stream.conditions.selection import ANY_EVENT, ORDER_COMPLETED, PURCHASE_EVENTS, Selection
@@ -99,6 +99,9 @@ class Details:
         where: list[tuple[str, Test]] = []
         usable = name is not None
         node = fields.table.fields.get("where")
+        if isinstance(node, Table) and _astray(fields, node, form):
+            self._beside_where(fields, node, _astray(fields, node, form))
+            return None
         if isinstance(node, Table) and node.fields:
             inner = Fields(node, fields.below("where"), self.problems)
             for prop, value in node.fields.items():
@@ -121,6 +124,17 @@ class Details:
             fields.wrong("where", found, expected, _where_hint(node))
             usable = False
         return Selection((name,), tuple(where)) if usable and name is not None else None
+
+    def _beside_where(self, fields: Fields, node: Table, astray: list[str]) -> None:
+        """Tell of fields inside `where` that stand beside it."""
+        inner = Fields(node, fields.below("where"), self.problems)
+        first = node.fields[astray[0]]
+        fields.strange = True
+        hint, edit = rewriting.beside_where(fields, inner, astray)
+        found = f"{listed(astray).replace(' or ', ' and ')} inside where:"
+        expected = "properties of the event there, and this beside where:"
+        path = inner.below(astray[0])
+        self.problems.add(inner.mark(astray[0]), path, found, expected, hint, edit, first.end)
 
     def mention(self, what: str, fields: Fields, field: str, name: str, event: str = "") -> None:
         """Remember what the file names, to be looked at when all is read."""
@@ -146,7 +160,7 @@ class Details:
 
     def compared(self, fields: Fields, field: str, name: str) -> bool:
         """Whether a name goes on with a comparison, which is a field of its own."""
-        word = hints.for_compared_name(field, name)
+        word = hints.for_compared_name(field, name) or hints.for_counted_name(field, name)
         if word:
             found, expected = f'"{name[:60]}" with a comparison in it', "the name alone"
             fields.wrong_field(field, word, found, expected)
@@ -192,7 +206,22 @@ class Details:
             return None
         if not self._plain_value(node, path):
             return None
+        found = _meant(node, path.rpartition(".")[2])
+        if found is not None:
+            edit = Edit(node.mark.index, node.end, found.in_braces())
+            if not self._told(node, path, found, edit):
+                return None
         return Among((node.value,))
+
+    def _told(self, node: Scalar, path: str, found: meant.Meant, edit: Edit) -> bool:
+        """Tell what a value may mean; whether it can be used as it stands."""
+        if found.sure:
+            hint, expected = f"write {edit.text}", "a value, or a test"
+            self.problems.add(node.mark, path, shown(node), expected, hint, edit, node.end)
+            return False
+        hint = f"if that is not meant write {edit.text}"
+        self.problems.note(node.mark, path, found.why, hint, edit, node.end)
+        return True
 
     def _plain_value(self, node: Scalar, path: str) -> bool:
         """Whether a value is typed as it can be meant; notes what is read otherwise."""
@@ -247,6 +276,7 @@ class Details:
                 tests.append(Among(values, negated) if values else None)
         if "contains" in fields:
             node = fields.scalar("contains", "one value")
+            self._wildcards(fields, "contains")
             tests.append(Contains(node.value) if node else None)
         if "matches" in fields:
             tests.append(self._pattern(fields))
@@ -276,6 +306,13 @@ class Details:
         if hint := hints.for_comparison(scalar.raw).word:
             fields.wrong_field(name, hint[1:-1], shown(scalar), "one value")
             return None
+        found = _meant(scalar, _subject(fields))
+        if negated and found is not None:
+            found = found.negated()
+        if found is not None:
+            edit = Edit(fields.mark(name).index, scalar.end, f"{found.test}: {found.value}")
+            if not self._told(scalar, fields.below(name), found, edit):
+                return None
         return Among((scalar.value,), negated)
 
     def values(self, fields: Fields, name: str) -> tuple[Value, ...] | None:
@@ -285,7 +322,9 @@ class Details:
             found = "an empty list" if isinstance(node, Listing) and not node.items else shown(node)
             spelled = fields.spelled(name).strip("()")
             hint = Hint()
-            if isinstance(node, Scalar) and node.raw and spelled:
+            if isinstance(node, Scalar) and (several := meant.several(node.raw.strip("()"))):
+                hint = Hint(f"write {name}: {several}", several)
+            elif isinstance(node, Scalar) and node.raw and spelled:
                 hint = Hint(f"write {name}: [{spelled}]", f"[{spelled}]")
             fields.wrong(name, found, expected, hint)
             return None
@@ -299,11 +338,40 @@ class Details:
             if not self._plain_value(item, fields.below(name)):
                 return None
             values.append(item.value)
+        self._glued(node, fields.below(name))
         return tuple(values)
+
+    def _glued(self, node: Listing, path: str) -> None:
+        """Note a list of one value that is several."""
+        (item, *others) = node.items
+        if others or not isinstance(item, Scalar) or not isinstance(item.value, str):
+            return
+        if ";" in item.raw and (several := meant.several(item.raw)) and node.flow:
+            edit = Edit(node.mark.index, node.end, several)
+            found, hint = f'"{item.raw}" is one value', f"write {several}"
+            self.problems.note(item.mark, path, found, hint, edit, item.end)
+
+    def _wildcards(self, fields: Fields, name: str) -> None:
+        """Note signs that stand for any text elsewhere."""
+        node = fields.table.fields[name]
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return
+        part = meant.without_wildcards(node.raw)
+        if name == "matches" and not re.fullmatch(r"%.*|.*%|[\w@ -]+\*", node.raw):
+            return
+        if part:
+            edit = Edit(fields.mark(name).index, node.end, f"contains: {part}")
+            found = f'"{node.raw}": here % and * do not stand for any text'
+            hint = f"write {edit.text}"
+            self.problems.note(node.mark, fields.below(name), found, hint, edit, node.end)
 
     def _pattern(self, fields: Fields) -> Matches | None:
         node = fields.scalar("matches", "a regular expression in quotes")
         if node is None:
+            return None
+        if (without := rewriting.without(fields, node.raw)).text:
+            expected = "a regular expression in RE2 syntax (no look-around)"
+            fields.wrong_whole("matches", without, "a pattern with look-around", expected)
             return None
         if len(node.raw) > MAX_PATTERN:
             expected = f"at most {MAX_PATTERN}"
@@ -320,6 +388,7 @@ class Details:
                 _pattern_hint(node.raw),
             )
             return None
+        self._wildcards(fields, "matches")
         return Matches(node.raw)
 
     def ages(self, fields: Fields) -> tuple[int, int | None] | None:
@@ -349,6 +418,28 @@ class Details:
         return fields.bounds()
 
 
+def _astray(fields: Fields, where: Table, form: str) -> list[str]:
+    """Fields inside `where` that are to stand beside it; a property of such a name is tested
+    by a mapping."""
+    allowed = FORMS["sum" if form == "of" else form]
+    return [
+        name
+        for name, value in where.fields.items()
+        if name in allowed
+        and name not in (form, "where", *fields.table.fields)
+        and not isinstance(value, Table)
+    ]
+
+
+def _subject(fields: Fields) -> str:
+    node = fields.table.fields.get("trait")
+    return node.raw if isinstance(node, Scalar) else fields.path.rpartition(".")[2]
+
+
+def _meant(node: Scalar, name: str) -> meant.Meant | None:
+    return meant.meant(node.raw, name) if isinstance(node.value, str) else None
+
+
 def _folded(name: str) -> str:
     return name.casefold().replace(" ", "").replace("_", "")
 
@@ -372,7 +463,10 @@ def _one_each(fields: Fields, form: str) -> Hint:
         return Hint(f"write {joint}: [{{{form}: …}}, {{{form}: …}}]")
     rest = "".join(f", {name}: {value}" for name, value in others.items())
     each = ", ".join(f"{{{form}: {name}{rest}}}" for name in names)
-    return whole(f"{{{joint}: [{each}]}}")
+    word = f"{{{joint}: [{each}]}}"
+    counted = joint == "any" and any(name in others for name in BOUNDS)
+    apart = "; each event is counted for itself" if counted else ""
+    return Hint(f"write {word}{apart}", word)
 
 
 _TEST = re.compile(r"([\w.]{1,64})\s*(>=|<=|>|<|={1,3}|!={1,2})\s*(.{1,80}?)\s*")

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yaml.composer import ComposerError
 
-from stream.conditions import syntax
+from stream.conditions import pasted, syntax
 from stream.conditions.excerpt import place
 from stream.conditions.problems import DefinitionError, Edit, Mark, Problem, Problems
 
@@ -113,14 +113,9 @@ def read_document(text: str, source: str, problems: Problems) -> Node | None:
 def _compose(text: str, problems: Problems) -> Node | None:
     """Compose; where that fails say why, mend it, and go on for what else is wrong."""
     for _ in range(_MAX_REPAIRS):
-        loader = _Loader(text)
-        try:
-            root = loader.get_single_node()
-            slip = syntax.slip(root, text)
-        except yaml.MarkedYAMLError as error:
-            slip = syntax.explained(error, text)
-        finally:
-            loader.dispose()
+        root, slip = None, pasted.damage(text)
+        if slip is None:
+            root, slip = _parsed(text)
         if slip is None:
             problems.whole = text
             if root is None:
@@ -134,6 +129,17 @@ def _compose(text: str, problems: Problems) -> Node | None:
             return None
         text = slip.edit.applied(text)
     return None
+
+
+def _parsed(text: str) -> tuple[yaml.Node | None, Problem | None]:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        return root, syntax.slip(root, text)
+    except yaml.MarkedYAMLError as error:
+        return None, syntax.explained(error, text)
+    finally:
+        loader.dispose()
 
 
 class _Alias(yaml.ScalarNode):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from fractions import Fraction
 
-from stream.conditions import hints, spellings, words
+from stream.conditions import dates, hints, meant, spellings, words
 from stream.conditions.document import Node, Scalar, Table, shown
 from stream.conditions.excerpt import lines_of
 from stream.conditions.fixes import plain_signs, sign_name
@@ -84,6 +84,12 @@ class Fields:
             if top and 0 < Fraction(top) < 100:
                 spelled = f"percentile_at_least: {words.number(100 - Fraction(top))}"
                 return Hint(f"write {spelled}", spelled)
+        if name.lower() == "like" and "contains" in allowed and isinstance(node, Scalar):
+            part = meant.without_wildcards(node.raw) or self.spelled(name)
+            spelled = f"contains: {part}"
+            return Hint(f"write {spelled}", spelled)
+        if (dated := dates.of_date(self.spelled(name), self._event(), name)).text:
+            return dated
         hint = hints.for_field(name, allowed)
         if hint.word == "within" and isinstance(node, Scalar):
             ms = words.parse_duration(node.raw)
@@ -95,6 +101,12 @@ class Fields:
         if not hint.text and "trait" in allowed:
             return Hint()
         return hint
+
+    def _event(self) -> tuple[str, str]:
+        """The form that asks about an event, and the event."""
+        forms = ("did", "did_not", "first", "last")
+        form = next((form for form in forms if form in self), "")
+        return form, self.spelled(form)
 
     def _renamed(self, name: str, word: str) -> Edit | None:
         """The change of a field's name, or of the whole field if `word` has a value too."""

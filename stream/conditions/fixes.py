@@ -16,7 +16,7 @@ SIGNS = {
 _SIGNS = re.compile("[" + "".join(SIGNS) + "]")
 
 
-_OPERATORS = {
+OPERATORS = {
     ">=": "at_least", "<=": "at_most", ">": "more_than", "<": "less_than", "=": "is", "==": "is",
     "===": "is", "!=": "is_not", "!==": "is_not",
 }  # fmt: skip
@@ -24,7 +24,7 @@ _OPERATORS = {
 
 def comparison(operator: str, number: str) -> str:
     """`{more_than: 50}` for `>` and `50`."""
-    return f"{{{_OPERATORS[operator]}: {number}}}"
+    return f"{{{OPERATORS[operator]}: {number}}}"
 
 
 def blanks(number: int) -> str:

@@ -10,13 +10,15 @@ from stream.conditions.definitions import Definitions
 from stream.conditions.details import Mention
 from stream.conditions.document import Listing, Node, Scalar, Table, read_document, shown
 from stream.conditions.fields import Fields
-from stream.conditions.forms import FORMS
+from stream.conditions.fixes import plain_signs
+from stream.conditions.forms import BOUNDS, FORMS
 from stream.conditions.hints import Hint
 from stream.conditions.notes import note_names, note_titles
 from stream.conditions.phrases import Phrases
 from stream.conditions.problems import (
     DefinitionError,
     Edit,
+    Mark,
     Problem,
     Problems,
     distinct,
@@ -202,6 +204,13 @@ class _Grammar:
                 hint = "write id: {when: …} in place of each dash"
                 if node.flow:
                     hint = f'write {{"{_first_id(node)}": {{"when": …}}, …}}: ids are keys'
+                elif edit := _by_ids(node, self._problems.whole):
+                    hint = f'write "{_first_id(node)}:" in place of "- id: {_first_id(node)}"'
+                    first = node.items[0].mark
+                    mark = Mark(node.mark.line, node.mark.column, node.mark.index)
+                    what, end = "a list", first.index
+                    self._problems.add(mark, "segments", what, expected, hint, edit, end)
+                    return None
             fields.wrong("segments", shown(node), expected, hint)
             return None
         if len(node.fields) > MAX_SEGMENTS:
@@ -244,7 +253,8 @@ class _Grammar:
             )
             return None
         fields = Fields(node, path, self._problems)
-        fields.allow(FIELDS, "a segment", _of_segment(fields))
+        if not self._beside_when(fields):
+            fields.allow(FIELDS, "a segment", _of_segment(fields))
         if "when" not in fields:
             if not fields.strange:
                 hint = f"for example when: {EXAMPLE}"
@@ -257,11 +267,42 @@ class _Grammar:
         described = fields.text("description", "a text")
         title = fields.text("name", "a text")
         kind = self._kind(fields)
+        self._quotes(fields)
         if when is None:
             return None
         return Segment(
             name, title or _title(name), kind, described or "", when, shadow or False, stay_ms or 0
         )
+
+    def _beside_when(self, fields: Fields) -> bool:
+        """Tell of one field beside when: that belongs into it; whether that is all."""
+        others = [name for name in fields.table.keys if name not in FIELDS]
+        if len(others) != 1 or others[0] not in _WITH_WHEN or "when" not in fields:
+            return False
+        (name,) = others
+        fields.strange = True
+        hint, edit = _into_when(fields, name), None
+        when, node = fields.table.fields["when"], fields.table.fields[name]
+        key, whole = fields.mark(name), self._problems.whole
+        if hint.word and key.index > when.end:
+            between = whole[when.end : key.index].rstrip().rstrip(",")
+            edit = Edit(when.end - 1, node.end, f", {hint.word}}}{between}")
+        found = f"{name}: beside when: in place of inside it"
+        expected = "what a condition asks inside when:"
+        end = fields.table.ends.get(name, 0)
+        self._problems.add(key, fields.below(name), found, expected, hint.text, edit, end)
+        return True
+
+    def _quotes(self, fields: Fields) -> None:
+        """Note a name that begins and ends with quotes that YAML does not know as such."""
+        node = fields.table.fields.get("name")
+        if not isinstance(node, Scalar) or not node.plain or len(node.raw) < 3:
+            return
+        if Fields.sign(node.raw[0]) and plain_signs(node.raw[0] + node.raw[-1]) in ('""', "''"):
+            word = '"' + node.raw[1:-1].replace('"', "'") + '"'
+            edit = Edit(node.mark.index, node.end, word)
+            found, hint = f"the quotes of {node.raw} are a part of the name", f"write {word}"
+            self._problems.note(node.mark, fields.below("name"), found, hint, edit, node.end)
 
     def _kind(self, fields: Fields) -> str | None:
         kind = fields.text("kind", f"one of {listed(KINDS)}")
@@ -313,7 +354,8 @@ def _of_segment(fields: Fields) -> dict[str, Hint]:
     inner = {name: fields.spelled(name) for name in fields.table.fields if name not in FIELDS}
     form = next((name for name in inner if name in FORMS), "")
     if "when" in fields:
-        return {}
+        inside = [name for name in inner if name in _WITH_WHEN]
+        return {name: Hint(_into_when(fields, name).text) for name in inside}
     if not form:
         meant = {name: hints.synonym(name, (*FORMS, "within")) for name in inner}
         said = "a condition goes under when:, as in"
@@ -331,6 +373,19 @@ def _of_segment(fields: Fields) -> dict[str, Hint]:
     }
 
 
+_WITH_WHEN = ("within", "where", "older_than", "younger_than", *BOUNDS)
+
+
+def _into_when(fields: Fields, name: str) -> Hint:
+    """What to write for a part of the condition beside when: in place of inside it."""
+    when, spelled = fields.table.fields["when"], fields.spelled(name)
+    word = fields.spelled("when")
+    if isinstance(when, Table) and when.flow and word and spelled:
+        field = f"{name}: {spelled}"
+        return Hint(f"write when: {word[:-1].rstrip()}, {field}}}", field)
+    return Hint(f"put {name}: {spelled or '…'} inside when:, beside what it is about")
+
+
 def _of_title(title: str, table: Table) -> str:
     """Id of the segment that has this name."""
     for segment, node in table.fields.items():
@@ -346,6 +401,21 @@ def _plain_id(name: str) -> str:
     if plain[:1].isdecimal():
         plain = f"segment_{plain}"
     return plain[:64].strip("_")
+
+
+_DASHED_ID = re.compile(r"^([ ]*)-[ ]+id:[ ]*([a-z][a-z0-9_]*)[ ]*$", re.MULTILINE)
+
+
+def _by_ids(node: Listing, whole: str) -> Edit | None:
+    """`x:` in place of `- id: x`, if every part of the list begins with its id."""
+    begin = whole.rfind("\n", 0, node.mark.index) + 1
+    text = whole[begin : node.end]
+    mended, number = _DASHED_ID.subn(r"\1\2:", text)
+    if number < len(node.items):
+        return None
+    if not text.startswith(" "):
+        mended = re.sub(r"(?m)^(?=.)", "  ", mended)
+    return Edit(begin, node.end, mended)
 
 
 def _first_id(node: Listing) -> str:

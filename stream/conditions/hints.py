@@ -214,6 +214,11 @@ def for_compared_name(field: str, raw: str) -> str:
     return f"{field}: {found[1]}, {test if field == 'trait' else test.replace('is:', 'exactly:')}"
 
 
+def for_counted_name(field: str, name: str) -> str:
+    """`did: A, at_least: 3` for `A at least 3 times` as the value of `did`."""
+    return for_sentence(f"did {name}").word[1:-1] if field == "did" and _SPOKEN.search(name) else ""
+
+
 def for_comparison(raw: str) -> Hint:
     """`{more_than: 50}` for the text `>50`."""
     found = COMPARED.fullmatch(raw.strip())
@@ -228,3 +233,18 @@ def for_duration(raw: str) -> Hint:
     if re.fullmatch(r"\d+\s*[a-z]*\s*(-|to|and)\s*\d+\s*[a-z]+", raw.strip()):
         return Hint("for an age between two write {last: …, older_than: …, younger_than: …}")
     return Hint(*duration_of(raw))
+
+
+_PERCENTILE = re.compile(r"(?:the )?(\d{1,2})(?:st|nd|rd|th)? percentile", re.IGNORECASE)
+_TOP = re.compile(r"(?:the )?(top|bottom) (\d{1,2}) ?(?:%|percent)", re.IGNORECASE)
+
+
+def for_percentile(field: str, raw: str) -> str:
+    """`percentile_at_least: 90` for `at_least: 90th percentile` and `top 10%`."""
+    if top := _TOP.fullmatch(raw.strip()):
+        high = top[1].lower() == "top"
+        number = 100 - int(top[2]) if high else int(top[2])
+        return f"percentile_at_{'least' if high else 'most'}: {number}"
+    ours = {**dict.fromkeys(_LOW, "least"), **dict.fromkeys(("at_most", "less_than"), "most")}
+    found = _PERCENTILE.fullmatch(raw.strip())
+    return f"percentile_at_{ours[field]}: {found[1]}" if found and field in ours else ""

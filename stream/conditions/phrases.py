@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from stream.conditions import hints, rewriting, standing, words
+from stream.conditions import elsewhere, hints, rewriting, standing, words
 from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
 from stream.conditions.contradictions import contradictions
@@ -14,6 +14,7 @@ from stream.conditions.fields import Fields, source_of
 from stream.conditions.fixes import plain_signs
 from stream.conditions.forms import BOUNDS, FORMS, PERCENTILES
 from stream.conditions.hints import Hint, whole
+from stream.conditions.meant import spelled as spelled_text
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
 from stream.conditions.problems import Edit, Problems, listed
 from stream.conditions.selection import (
@@ -29,6 +30,13 @@ from stream.conditions.values import (
 )
 
 MAX_STEPS = 8
+#: What other tools write in place of a form.
+_ELSEWHERE = (
+    elsewhere.operator_form,
+    elsewhere.joined,
+    elsewhere.not_in,
+    elsewhere.since_last,
+)
 _CLUSTER = re.compile("cluster-[0-9]{1,9}")
 
 
@@ -68,11 +76,39 @@ class Phrases(Details):
         form = self._form(fields, expected)
         if form is None:
             return None
+        if self._of_elsewhere(fields, form):
+            return None
         if form != "measure":
             fields.allow(
                 FORMS[form], f'a condition on "{form}"', rewriting.special_fields(form, fields)
             )
         return self._readers[form](fields)
+
+    def _of_elsewhere(self, fields: Fields, form: str) -> bool:
+        """Tell of a condition that other tools write so, as a whole; whether it is one."""
+        table = fields.table
+        if (hint := elsewhere.operator_form(fields)).text:
+            fields.misplaced("operator and value", "a comparison as a field", hint)
+            return True
+        if form == "did_not" and (hint := rewriting.seldom(fields)).text:
+            first = next(name for name in BOUNDS if name in fields)
+            what = f'unknown field "{first}"'
+            expected = 'in a condition on "did_not": did_not, where or within'
+            edit = Edit(table.mark.index, table.end, hint.word) if table.flow else None
+            end = table.ends.get(first, 0)
+            mark, path = fields.mark(first), fields.below(first)
+            self.problems.add(mark, path, what, expected, hint.text, edit, end)
+            return True
+        name = fields.table.fields.get("trait")
+        if form == "trait" and isinstance(name, Scalar):
+            hint = elsewhere.date_trait(fields, name.raw)
+            if hint.text:
+                expected = "how long ago the event was"
+                fields.wrong_whole(
+                    "trait", hint, f'a date as the trait "{name.raw[:60]}"', expected
+                )
+            return bool(hint.text)
+        return False
 
     def _for_no_condition(self, node: Node) -> Hint:
         """What to write in place of what is no mapping: `[…]`, an event's name, prose."""
@@ -106,6 +142,10 @@ class Phrases(Details):
 
     def _no_subject(self, fields: Fields, expected: str) -> None:
         keys = list(fields.table.keys)
+        for look in _ELSEWHERE if keys else ():
+            if (other := look(fields)).text:
+                fields.misplaced(f"no subject (only {', '.join(keys)[:120]})", expected, other)
+                return
         odd, spelled = "", source_of(fields.table, self.problems)
         for key in keys:
             odd = odd or Fields.sign(key)
@@ -169,7 +209,35 @@ class Phrases(Details):
             )
         if form == "all":
             self._one_value(joint.parts, node, path)
+        else:
+            self._none_of(joint.parts, node, fields)
         return joint
+
+    def _none_of(self, parts: tuple[Condition, ...], node: Listing, fields: Fields) -> None:
+        """Note `any` of one trait that is not this or not that: each value is one of both."""
+        tests = [
+            part.test
+            for part in parts
+            if isinstance(part, standing.Trait)
+            and isinstance(part.test, Among)
+            and part.test.negated
+        ]
+        names = {part.name for part in parts if isinstance(part, standing.Trait)}
+        if len(tests) < max(len(parts), 2) or len(names) != 1:
+            return
+        values = [value for test in tests for value in test.values]
+        if len(set(map(repr, values))) < len(values):
+            return
+        listed_values = ", ".join(
+            spelled_text(v) if isinstance(v, str) else words.value(v) for v in values
+        )
+        (name,) = names
+        word = f"{{trait: {name}, not_in: [{listed_values}]}}"
+        table, end = fields.table, node.end
+        edit = Edit(table.mark.index, table.end, word) if table.flow else None
+        found = f"every single {name} is not one of them, so any is always true"
+        hint = f"for customers with none of them write {word}"
+        self.problems.note(table.keys["any"], fields.below("any"), found, hint, edit, end)
 
     def _as_list(self, fields: Fields, form: str, node: Node) -> Hint:
         if not isinstance(node, Table):
@@ -250,6 +318,12 @@ class Phrases(Details):
         if name and self.usual_signs(fields, "trait", name):
             self.mention("trait", fields, "trait", name)
         test = self.value_test(fields)
+        if name and test and (other := rewriting.no_trait(fields, name)).text:
+            mark, table = fields.table.fields["trait"].mark, fields.table
+            edit = Edit(table.mark.index, table.end, other.word) if table.flow else None
+            found = f'"{name}" is asked of the profile, which hardly has it'
+            end = fields.table.fields["trait"].end
+            self.problems.note(mark, fields.below("trait"), found, other.text, edit, end)
         return standing.Trait(name, test) if name and test else None
 
     def _amount(self, fields: Fields, form: str) -> Condition | None:
@@ -261,6 +335,10 @@ class Phrases(Details):
             fields.misplaced(
                 f"{form} without of", expected, self._of_event(fields, form, name or "")
             )
+            return None
+        if name and (hint := rewriting.swapped(fields, form)).text:
+            expected = "the name of a property, and of: an event"
+            fields.wrong_whole(form, hint, f'the event "{name[:60]}"', expected)
             return None
         selection = self.selection(fields, "of")
         if name and selection:
@@ -302,12 +380,24 @@ class Phrases(Details):
             ages = self.ages(fields)
             return standing.Seen(measure, *ages) if ages else None
         fields.allow(("measure", "within", *BOUNDS, *PERCENTILES), f"a condition on {measure}")
+        if self._percentile_in_words(fields):
+            return None
         within_ms = fields.duration("within")
         if "within" in fields and within_ms is None:
             return None
         if any(name in fields for name in PERCENTILES):
             return self._rank(fields, measure, within_ms)
         return self._measured(fields, measure, within_ms)
+
+    def _percentile_in_words(self, fields: Fields) -> bool:
+        """Tell of `at_least: 90th percentile` and `at_least: top 10%`; whether it is there."""
+        for name in BOUNDS:
+            node = fields.table.fields.get(name)
+            word = hints.for_percentile(name, node.raw) if isinstance(node, Scalar) else ""
+            if word:
+                fields.wrong_field(name, word, shown(fields.table.fields[name]), "a number")
+                return True
+        return False
 
     def _rank(self, fields: Fields, measure: str, within_ms: int | None) -> Condition | None:
         given = [name for name in (*BOUNDS, *PERCENTILES) if name in fields]
@@ -356,12 +446,25 @@ class Phrases(Details):
                 "sequence", found, expected, "for one event write {did: …} alone" if one else hint
             )
             return None
+        if (apart := rewriting.without_step(fields)).text:
+            self._step_not(fields, apart)
+            return None
         path = fields.below("sequence")
         steps = [self._step(item, f"{path}[{i}]") for i, item in enumerate(node.items)]
         usable = tuple(step for step in steps if step is not None)
         if len(usable) < len(steps) or ("within" in fields and within_ms is None):
             return None
         return Sequence(usable, within_ms)
+
+    def _step_not(self, fields: Fields, apart: Hint) -> None:
+        """Tell of a step that did not happen: it goes beside the sequence."""
+        table, steps = fields.table, getattr(fields.table.fields["sequence"], "items", ())
+        number = next(i for i, step in enumerate(steps) if "did" not in step.fields)
+        path, step = f"{fields.below('sequence')}[{number}]", steps[number]
+        edit = Edit(table.mark.index, table.end, apart.word) if table.flow else None
+        expected = "a step: {did: Event}; what did not happen goes beside the sequence"
+        found = "a step without did"
+        self.problems.add(step.mark, path, found, expected, apart.text, edit, step.end)
 
     def _step(self, node: Node, path: str) -> Selection | None:
         if not isinstance(node, Table) or "did" not in node.fields:
@@ -388,6 +491,8 @@ class Phrases(Details):
             )
             return None
         category = fields.text("affinity", "a category")
+        if category and self.compared(fields, "affinity", category):
+            return None
         bounds = self.required_bounds(fields)
         if bounds is not None and not _within_range(bounds, 0, 1):
             self._weights(fields)
@@ -420,6 +525,11 @@ class Phrases(Details):
             name = fields.text("cluster", expected)
             given = (name,) if name else ()
         names = tuple(_cluster_id(value) for value in given)
+        node = fields.table.fields["cluster"]
+        if isinstance(node, Scalar) and given and names[0] != given[0]:
+            edit = Edit(node.mark.index, node.end, names[0])
+            found, hint = f"{given[0]} is taken for {names[0]}", f"write {names[0]}"
+            self.problems.note(node.mark, fields.below("cluster"), found, hint, edit, node.end)
         for value, name in zip(given, names, strict=True):
             if not _CLUSTER.fullmatch(name):
                 hint = "agos segments lists them; names of clusters change"

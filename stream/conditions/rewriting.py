@@ -8,7 +8,9 @@ from stream.conditions.document import Listing, Scalar, Table
 from stream.conditions.fields import Fields, source_of
 from stream.conditions.forms import BOUNDS, FORMS, TESTS
 from stream.conditions.hints import Hint, whole
-from stream.conditions.vocabulary import event_like
+from stream.conditions.meant import spelled as spelled_text
+from stream.conditions.problems import Edit
+from stream.conditions.vocabulary import EVENTS, event_like, is_property
 
 EXAMPLE = "{did: Order Completed, at_least: 3, within: 90d}"
 
@@ -25,7 +27,10 @@ def renamed(table: Table, key: str, form: str) -> Table:
 def special_fields(form: str, fields: Fields) -> dict[str, Hint]:
     """What to write for fields of other conditions that people put here."""
     if form == "did_not":
-        return dict.fromkeys(BOUNDS, Hint("use did: with at_most:"))
+        return dict.fromkeys(BOUNDS, Hint(f"write {_seldom(fields)}"))
+    if form == "trait" and "within" in fields:
+        said = "no condition knows that day: within: goes with events, as in did:"
+        return {"within": Hint(said)}
     if form in ("all", "any"):
         items = fields.table.fields[form]
         first = items.items[0] if isinstance(items, Listing) and items.items else None
@@ -142,4 +147,106 @@ def each_of(fields: Fields, form: str) -> Hint:
     shared = {name: fields.spelled(name) for name in fields.table.fields if name != form}
     if not items or not all(items) or not all(shared.values()):
         return Hint(f"write any: [{{{form}: …}}, {{{form}: …}}]")
-    return whole(f"{{any: [{', '.join(_mapping({form: item} | shared) for item in items)}]}}")
+    word = f"{{any: [{', '.join(_mapping({form: item} | shared) for item in items)}]}}"
+    both = "; for customers who are in each of them all: in place of any:" if form == "in" else ""
+    return Hint(f"write {word}{both}", word)
+
+
+def beside_where(fields: Fields, inner: Fields, astray: list[str]) -> tuple[str, Edit | None]:
+    """What to write for fields inside `where` that stand beside it."""
+    where = fields.table.fields["where"]
+    kept = {name: inner.spelled(name) for name in inner.table.fields if name not in astray}
+    out = {name: inner.spelled(name) for name in astray}
+    spelled = ", ".join(f"{name}: {value}" for name, value in out.items())
+    said = f"put {spelled} beside where:, not inside it"
+    if not all((*kept.values(), *out.values())) or not inner.table.flow:
+        return said, None
+    if not fields.table.flow:
+        indent = "\n" + " " * (fields.mark("where").column - 1)
+        lines = [f"{name}: {value}" for name, value in out.items()]
+        lines = [_mapping(kept), *lines] if kept else lines
+        begin = where.mark.index if kept else fields.mark("where").index
+        return said, Edit(begin, where.end, indent.join(lines))
+    others = {name: fields.spelled(name) for name in fields.table.fields}
+    if kept:
+        others["where"] = _mapping(kept)
+    else:
+        del others["where"]
+    if not all(others.values()):
+        return said, None
+    word = _mapping(others | out)
+    return f"write {word}", Edit(fields.table.mark.index, fields.table.end, word)
+
+
+_LOOKAHEAD = re.compile(r"\^?\(\?!(?:\.\*)?([\w@ -]+|[\w@ -]+\\\.\w+)(?:\.\*)?\)(?:\.[*+])?\$?")
+
+
+def without(fields: Fields, pattern: str) -> Hint:
+    """`{not: {… contains: gmail}}` for the pattern `^(?!.*gmail)`."""
+    found, trait = _LOOKAHEAD.fullmatch(pattern), fields.spelled("trait")
+    if not found or not trait or len(fields.table.fields) != 2:
+        return Hint()
+    part = spelled_text(found[1].replace("\\", ""))
+    known = f"{{trait: {trait}, exists: true}}"
+    return whole(f"{{all: [{known}, {{not: {{trait: {trait}, contains: {part}}}}}]}}")
+
+
+def _seldom(fields: Fields) -> str:
+    """`{did: A, less_than: 3}` for `{did_not: A, at_least: 3}`."""
+    opposite = {"at_least": "less_than", "more_than": "at_most"}
+    spelled = {name: fields.spelled(name) for name in fields.table.fields}
+    bounds = [name for name in spelled if name in BOUNDS]
+    if not all(spelled.values()):
+        return "{did: …, less_than: …}"
+    inner = {("did" if name == "did_not" else name): value for name, value in spelled.items()}
+    if len(bounds) == 1 and bounds[0] in opposite:
+        return _mapping({opposite.get(name, name): value for name, value in inner.items()})
+    return f"{{not: {_mapping(inner)}}}"
+
+
+def seldom(fields: Fields) -> Hint:
+    """What to write for a count beside did_not, if that is all that is wrong."""
+    known = {*FORMS["did_not"], *BOUNDS}
+    counted = any(name in fields for name in BOUNDS) and known >= set(fields.table.keys)
+    spelled = all(fields.spelled(name) for name in fields.table.fields)
+    return whole(_seldom(fields)) if counted and spelled else Hint()
+
+
+def swapped(fields: Fields, form: str) -> Hint:
+    """`{sum: total, of: Order Completed}` for `{sum: Order Completed, of: total}`."""
+    event, name = fields.spelled(form), fields.spelled("of")
+    spelled = {key: fields.spelled(key) for key in fields.table.fields}
+    if event not in EVENTS or not is_property(name) or not all(spelled.values()):
+        return Hint()
+    return whole(_mapping(spelled | {form: name, "of": event}))
+
+
+def without_step(fields: Fields) -> Hint:
+    """`{all: [{did: A}, {did_not: B}]}` for a sequence with a step `{did_not: B}`."""
+    items = getattr(fields.table.fields["sequence"], "items", ())
+    steps = [source_of(item, fields.problems) for item in items]
+    window = f", within: {fields.spelled('within')}" if fields.spelled("within") else ""
+    known = set(fields.table.fields) <= {"sequence", "within"}
+    if not known or not all(isinstance(item, Table) and item.flow for item in items):
+        return Hint()
+    lone = [set(item.fields) <= {"did", "did_not", "where"} for item in items]
+    if not all(lone) or not all(steps):
+        return Hint()
+    missing = [f"{step[:-1]}{window}}}" for step in steps if step.startswith("{did_not:")]
+    done = [step for step in steps if step.startswith("{did:")]
+    if not missing or not done or len(missing) + len(done) < len(steps):
+        return Hint()
+    first = f"{done[0][:-1]}{window}}}"
+    if len(done) > 1:
+        first = f"{{sequence: [{', '.join(done)}]{window}}}"
+    return whole(f"{{all: [{', '.join((first, *missing))}]}}")
+
+
+def no_trait(fields: Fields, name: str) -> Hint:
+    """`{measure: spend, …}` for `{trait: spend, …}`, `{in: loyal}` for `{trait: segment, …}`."""
+    tests = {key: fields.spelled(key) for key in fields.table.fields if key != "trait"}
+    if name in ("segment", "segments", "audience") and set(tests) == {"is"} and tests["is"]:
+        return whole(f"{{in: {tests['is']}}}")
+    if name in _MEASURES and set(tests) <= {*BOUNDS} and all(tests.values()):
+        return whole(_mapping({"measure": name} | tests))
+    return Hint()

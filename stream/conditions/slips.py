@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from stream.conditions.excerpt import lines_of
 from stream.conditions.fixes import COMPARED, blanks, comparison, mended_line
-from stream.conditions.forms import FORMS
+from stream.conditions.forms import BOUNDS, FORMS
 from stream.conditions.problems import Edit
 
 
@@ -89,6 +89,7 @@ def _reserved(at: Place) -> Iterator[Fix]:
             edit = Edit(index, negated.end(), f"{{not: {negated[1]}}}")
             yield Fix(index, negated.end(), '"!"', "not:", f"write {edit.text}", edit)
         if compared := COMPARED.fullmatch(spelled):
+            yield from _compared_field(at.text, index, compared)
             edit = Edit(index, index + len(spelled), comparison(compared[1], compared[2]))
             yield Fix(
                 index, edit.end, f'the comparison "{spelled}"', "a test", f"write {edit.text}", edit
@@ -96,6 +97,19 @@ def _reserved(at: Place) -> Iterator[Fix]:
         if '"' not in spelled and "\\" not in spelled:
             edit = Edit(index, index + len(spelled), f'"{spelled}"')
             yield Fix(index, edit.end, found, expected, f"write {edit.text}", edit)
+
+
+_TEST = re.compile(r"\b(is|exactly|equals|value|at_least|at_most|more_than|less_than):[ \t]*$")
+
+
+def _compared_field(text: str, index: int, compared: re.Match[str]) -> Iterator[Fix]:
+    """`more_than: 30` for `is: > 30`."""
+    line = text.rfind("\n", 0, index) + 1
+    if found := _TEST.search(text, line, index):
+        end = index + len(compared[0])
+        test = comparison(compared[1], compared[2])[1:-1]
+        hint, edit = f"write {test}", Edit(found.start(), end, test)
+        yield Fix(index, end, f'the comparison "{compared[0]}"', "a test", hint, edit)
 
 
 def _mended(at: Place) -> Iterator[Fix]:
@@ -111,6 +125,18 @@ def _mended(at: Place) -> Iterator[Fix]:
 
 
 _CLOSERS = {"{": "}", "[": "]"}
+_OPEN_WHERE = re.compile(
+    rf"\bwhere:\s*(\{{)[^{{}}]*?(?=,\s*(?:within|older_than|younger_than|{'|'.join(BOUNDS)}):)"
+)
+
+
+def _where_open(begin: int, line: str) -> Iterator[Fix]:
+    """The braces of where: are not closed before what stands beside it."""
+    for found in _OPEN_WHERE.finditer(line):
+        end, where = begin + found.end(), begin + found.start(1)
+        what, expected = '"{" that is not closed', '"}" where the properties end'
+        hint = f"put }} behind {found[0]}"
+        yield Fix(where, where + 1, what, expected, hint, Edit(end, end, "}"))
 
 
 def _unclosed(at: Place) -> Iterator[Fix]:
@@ -118,6 +144,7 @@ def _unclosed(at: Place) -> Iterator[Fix]:
     if not 0 <= at.begun < len(at.text) or "flow" not in at.said:
         return
     begin, line = at.first
+    yield from _where_open(begin, line)
     opened = _open_brackets(line)
     if opened:
         end = begin + len(_code(line).rstrip())

@@ -66,6 +66,7 @@ _TRAITS = (
     "company_size", "vip",
 )  # fmt: skip
 _ANY = "*"
+_COUNTED = re.compile(r"(?:last )?\d+ (\w+)$", re.IGNORECASE)
 _SPOKEN = re.compile(r" (where|within|at_least|at_most) ", re.IGNORECASE)
 
 
@@ -86,6 +87,12 @@ def event_note(name: str) -> tuple[str, str]:
     if spoken := _SPOKEN.search(name):
         field = spoken[1].lower()
         return f'"{name}" as a whole is the name of the event: {field}: is a field of its own', ""
+    if (counted := _COUNTED.match(name)) and (usual := event_like(counted[1].removesuffix("s"))):
+        said = "how often and how long ago are fields of their own: at_least: 3, within: 30d"
+        return f'"{name}" as a whole is the name of the event: {said}', usual
+    if name != _ANY and "*" in name:
+        said = '"*" alone is any event; otherwise write any: and a condition for each'
+        return f'"{name}" is the name of one event: {said}', ""
     usual = event_like(name) if name not in (_ANY, *EVENTS) else ""
     if not usual:
         return "", ""
@@ -115,6 +122,11 @@ _MEANT = {
     **dict.fromkeys(("product", "sku", "productid", "item"), "product_id"),
     "categories": "category",
 }
+
+
+def is_property(name: str) -> bool:
+    """Whether properties of events are usually called so."""
+    return name in _PROPERTIES
 
 
 def trait_note(name: str) -> tuple[str, str]:

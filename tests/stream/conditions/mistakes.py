@@ -123,7 +123,7 @@ ANALYST = {
     ),
     "is null": Mistake(when("{trait: age, is: ▸NULL}"), "nothing (NULL)", "write exists: false"),
     "is not null": Mistake(when("{trait: a, is_not: ▸null}"), "nothing (null)", "exists: true"),
-    "like": Mistake(when("{trait: email, ▸like: gmail}"), '"like"', 'mean "matches"?'),
+    "like": Mistake(when("{trait: email, ▸like: gmail}"), '"like"', "write contains: gmail"),
     "column of a table": Mistake(
         when("▸{sum: Order Completed.total, at_least: 100}"),
         "sum without of",
@@ -379,6 +379,213 @@ LATER = {
     "two ages": Mistake(when("{did: A, within: ▸30-90d}"), '"30-90d"', "write {last: …", False),
     "two conditions in braces": Mistake(
         when("{all: [{did: A, within: 3d}▸ {did: B}]}"), "no comma", 'put ","'
+    ),
+}  # fmt: skip
+
+#: With what each is to be once mended: the condition of the segment s1.
+MEANT = {
+    "fields inside where": (
+        "{did: A, where: {category: shoes, ▸at_least: 3, within: 7d}}",
+        "at_least and within inside where:",
+        "{did: A, where: {category: shoes}, at_least: 3, within: 7d}",
+    ),
+    "ages inside where": (
+        "{last: A, where: {category: shoes, ▸older_than: 7d}}",
+        "older_than inside where:",
+        "{last: A, where: {category: shoes}, older_than: 7d}",
+    ),
+    "fields inside where, in lines": (
+        "\n      did: A\n      where: {c: x, ▸at_least: 3}\n      within: 7d",
+        "at_least inside where:",
+        "{did: A, where: {c: x}, at_least: 3, within: 7d}",
+    ),
+    "where not closed": (
+        "{did: A, where: ▸{category: shoes, at_least: 3, within: 7d}",
+        '"{" that is not closed',
+        "{did: A, where: {category: shoes}, at_least: 3, within: 7d}",
+    ),
+    "not in a segment": ("▸{not_in: loyal}", "only not_in", "{not: {in: loyal}}"),
+    "not in two segments": (
+        "▸{not_in: [loyal, vip]}", "only not_in", "{not: {any: [{in: loyal}, {in: vip}]}}"
+    ),
+    "comparison after is": (
+        "\n      trait: age\n      is: ▸> 30", '"> 30"', "{trait: age, more_than: 30}"
+    ),
+    "like of SQL": (
+        "{trait: email, ▸like: '%@gmail.com'}", '"like"', "{trait: email, contains: '@gmail.com'}"
+    ),
+    "look-around": (
+        "{trait: email, matches: ▸'^(?!.*gmail)'}",
+        "look-around",
+        "{all: [{trait: email, exists: true}, {not: {trait: email, contains: gmail}}]}",
+    ),
+    "list in one text": (
+        "{trait: city, in: ▸'Cebu, Manila'}", "text", "{trait: city, in: [Cebu, Manila]}"
+    ),
+    "unequal in a text": (
+        "{did: A, where: {category: ▸'!= shoes'}}",
+        '"!= shoes"',
+        "{did: A, where: {category: {is_not: shoes}}}",
+    ),
+    "at least, with a comma": (
+        "{did: A, where: {price: ▸'>= 1,000'}}", ">= 1,000",
+        "{did: A, where: {price: {at_least: 1000}}}"
+    ),
+    "days since": (
+        "▸{days_since_last_order: {more_than: 30, less_than: 90}}",
+        "days_since_last_order",
+        "{last: Order Completed, older_than: 30d, younger_than: 90d}",
+    ),
+    "date of the last order": (
+        "{trait: ▸last_order_date, less_than: 30d}",
+        "a date as the trait",
+        "{last: Order Completed, younger_than: 30d}",
+    ),
+    "conditions of others": (
+        "▸{match: all, conditions: [{field: age, operator: greater_than, value: 30}, "
+        "{field: city, operator: equals, value: Cebu}]}",
+        "only match, conditions",
+        "{all: [{trait: age, more_than: 30}, {trait: city, is: Cebu}]}",
+    ),
+    "operator and value": (
+        "▸{trait: age, operator: '>=', value: 30}", "operator", "{trait: age, at_least: 30}"
+    ),
+    "greater than or equal": (
+        "▸{field: age, operator: greater_than_or_equal_to, value: 30}",
+        "operator",
+        "{trait: age, at_least: 30}",
+    ),
+    "sum and event swapped": (
+        "{sum: ▸Order Completed, of: total, within: 9d, at_least: 1}",
+        "the event",
+        "{sum: total, of: Order Completed, within: 9d, at_least: 1}",
+    ),
+    "count in words in the name": (
+        "{did: ▸Order Completed at least 3 times}",
+        "with a comparison",
+        "{did: Order Completed, at_least: 3}",
+    ),
+    "comparison of a taste": (
+        "{affinity: ▸shoes > 0.4}", "with a comparison", "{affinity: shoes, more_than: 0.4}"
+    ),
+    "not done three times": (
+        "{did_not: A, ▸at_least: 3, within: 90d}",
+        '"at_least"',
+        "{did: A, less_than: 3, within: 90d}",
+    ),
+    "percentile in words": (
+        "{measure: spend, within: 9d, at_least: ▸90th percentile}",
+        "90th percentile",
+        "{measure: spend, within: 9d, percentile_at_least: 90}",
+    ),
+    "top in words": (
+        "{measure: spend, at_least: ▸top 10%}", "top 10%",
+        "{measure: spend, percentile_at_least: 90}"
+    ),
+    "step that did not happen": (
+        "{sequence: [{did: A}, ▸{did_not: B}], within: 1d}",
+        "a step without did",
+        "{all: [{did: A, within: 1d}, {did_not: B, within: 1d}]}",
+    ),
+    "steps, and one that did not happen": (
+        "{sequence: [{did: A}, {did: C}, ▸{did_not: B}], within: 1d}",
+        "a step without did",
+        "{all: [{sequence: [{did: A}, {did: C}], within: 1d}, {did_not: B, within: 1d}]}",
+    ),
+    "list of events with a count": (
+        "{did: ▸[A, B], at_least: 3}", "a list",
+        "{any: [{did: A, at_least: 3}, {did: B, at_least: 3}]}"
+    ),
+    "list of segments": ("{in: ▸[loyal, vip]}", "a list", "{any: [{in: loyal}, {in: vip}]}"),
+    "within beside when": (
+        "{did: A}\n    ▸within: 1h", "within: beside when:", "{did: A, within: 1h}"
+    ),
+    "no-break spaces before lines": (
+        "\n▸\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0did: A\n\u00a0     within: 1h",
+        "a no-break space (U+00A0) before the line (lines 6, 7)",
+        "{did: A, within: 1h}",
+    ),
+    "dashes of typesetters": (
+        "\n      all:\n▸        \u2013 {did: A}\n        \u2013 {did: B}",
+        "(U+2013) before a part of a list (lines 7, 8)",
+        "{all: [{did: A}, {did: B}]}",
+    ),
+    "bullets": (
+        "\n      all:\n▸        \u2022 did: A\n        \u2022 did: B",
+        "(U+2022) before a part of a list",
+        "{all: [{did: A}, {did: B}]}",
+    ),
+    "sign of a web page": (
+        "{measure: spend, at_least: ▸&gt;1000}", '"&gt;"', "{measure: spend, more_than: 1000}"
+    ),
+    "fences": (
+        "{did: A}\n▸```", "``` of Markdown", "{did: A}"
+    ),
+}  # fmt: skip
+
+#: The same of files that can be loaded: what is noted, and what is proposed.
+MEANT_NOTED = {
+    "wildcard after": ("{trait: city, is: ▸Ceb*}", "with its sign", "{trait: city, contains: Ceb}"),
+    "wildcards of SQL": (
+        "{trait: city, matches: ▸'%Cebu%'}", "do not stand", "{trait: city, contains: Cebu}"
+    ),
+    "wildcards of shells": (
+        "{trait: city, contains: ▸'*Cebu*'}", "do not stand", "{trait: city, contains: Cebu}"
+    ),
+    "or in a value": (
+        "{trait: city, is: ▸Cebu or Manila}", "one value", "{trait: city, in: [Cebu, Manila]}"
+    ),
+    "not in a value": ("{trait: city, is: ▸not Cebu}", "as a whole", "{trait: city, is_not: Cebu}"),
+    "is not a or b": (
+        "{trait: city, is_not: ▸Cebu or Manila}", "one value",
+        "{trait: city, not_in: [Cebu, Manila]}"
+    ),
+    "comma in a value": (
+        "{did: A, where: {category: ▸'shoes, bags'}}",
+        "one value",
+        "{did: A, where: {category: {in: [shoes, bags]}}}",
+    ),
+    "or in a property": (
+        "{did: A, where: {category: ▸shoes or bags}}",
+        "one value",
+        "{did: A, where: {category: {in: [shoes, bags]}}}",
+    ),
+    "semicolon in a list": (
+        "{trait: gender, in: [▸F; female]}", "one value", "{trait: gender, in: [F, female]}"
+    ),
+    "thousands in where": (
+        "{did: A, where: {price: ▸1,000}}", "no number equals it", "{did: A, where: {price: 1000}}"
+    ),
+    "money in where": (
+        "{did: A, where: {price: ▸₱500}}", "no number equals it", "{did: A, where: {price: 500}}"
+    ),
+    "range in where": (
+        "{did: A, where: {price: ▸100-500}}", "no range",
+        "{did: A, where: {price: {between: [100, 500]}}}"
+    ),
+    "number in quotes": ("{trait: age, is: ▸'34'}", "no number equals it", "{trait: age, is: 34}"),
+    "none of two": (
+        "{▸any: [{trait: city, is_not: Cebu}, {trait: city, is_not: Manila}]}",
+        "any is always true",
+        "{trait: city, not_in: [Cebu, Manila]}",
+    ),
+    "measure as a trait": (
+        "{trait: ▸spend, at_least: 1000}", "of the profile", "{measure: spend, at_least: 1000}"
+    ),
+    "segment as a trait": ("{trait: ▸segment, is: loyal}", "of the profile", "{in: loyal}"),
+}  # fmt: skip
+
+#: Told, and no change can be proposed: the author alone knows.
+TOLD = {
+    "day of a year": ("{did: A, ▸since: 2025-11-28}", '"since"', "d} says it, and moves on"),
+    "birthday": ("{trait: birthday, ▸within: 7d}", '"within"', "no condition knows that day"),
+    "placeholder": (
+        "{trait: city, is: ▸{{ city }}}", "a placeholder that nobody filled in", "the value itself"
+    ),
+    "merge not finished": (
+        "{did: A}\n▸<<<<<<< HEAD\n    kind: value\n=======\n    kind: intent\n>>>>>>> main",
+        "(lines 6, 8, 10)",
+        "keep one of both sides",
     ),
 }  # fmt: skip
 

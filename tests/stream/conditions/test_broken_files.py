@@ -70,7 +70,7 @@ BROKEN = {
     "did_not with a count": (
         WHEN + "{did_not: A, ▸at_least: 2}",
         'unknown field "at_least"',
-        "use did: with at_most:",
+        "write {did: A, less_than: 2}",
     ),
     "two events": (
         WHEN + "{did: ▸[A, B]}",
@@ -334,7 +334,7 @@ BROKEN = {
     "segments as a list": (
         "version: 1\nsegments:\n  ▸- id: a\n    when: {did: A}",
         "a list",
-        "write id: {when: …}",
+        'write "a:" in place of "- id: a"',
     ),
     "alias": (
         "version: 1\nsegments:\n  a: {when: &x {did: A}}\n  b: {when: ▸*x}",

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from stream.conditions import DefinitionError, Problem, examine, parse, text_of
-from tests.stream.conditions.mistakes import MISTAKES, Mistake, when
+from tests.stream.conditions.mistakes import (
+    MEANT,
+    MEANT_NOTED,
+    MISTAKES,
+    TOLD,
+    Mistake,
+    when,
+)
 from tests.stream.conditions.test_broken_files import BROKEN
 
 
@@ -65,6 +72,64 @@ def test_most_mistakes_come_with_what_to_write() -> None:
     assert sum(mistake.mended for mistake in MISTAKES.values()) > 0.8 * len(MISTAKES)
 
 
+OTHERS = "  loyal: {when: {did: L}}\n  vip: {when: {did: V}}\n"
+
+
+def meaning(text: str) -> object:
+    return parse(text, "segments.yaml").segments["s1"].when
+
+
+@pytest.mark.parametrize(("marked", "found", "condition"), MEANT.values(), ids=MEANT.keys())
+def test_what_is_proposed_means_what_was_meant(marked: str, found: str, condition: str) -> None:
+    text, line, column = split(when(marked) + OTHERS)
+    (problem,) = problems_of(text)
+    assert (problem.mark.line, problem.mark.column) == (line, column)
+    assert found in problem.found
+    assert problem.edit is not None
+    assert meaning(problem.edit.applied(text)) == meaning(when(condition) + OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("marked", "found", "condition"), MEANT_NOTED.values(), ids=MEANT_NOTED.keys()
+)
+def test_what_a_note_proposes_means_what_was_meant(marked: str, found: str, condition: str) -> None:
+    text, line, column = split(when(marked) + OTHERS)
+    (note,) = examine(text, "segments.yaml").notes
+    assert (note.mark.line, note.mark.column) == (line, column)
+    assert found in note.found
+    assert note.edit is not None
+    mended = note.edit.applied(text)
+    assert meaning(mended) == meaning(when(condition) + OTHERS) != meaning(text)
+    assert examine(mended, "segments.yaml").notes == ()
+
+
+@pytest.mark.parametrize(("marked", "found", "proposed"), TOLD.values(), ids=TOLD.keys())
+def test_what_only_the_author_can_mend_is_told(marked: str, found: str, proposed: str) -> None:
+    text, line, column = split(when(marked))
+    (problem,) = problems_of(text)
+    assert (problem.mark.line, problem.mark.column) == (line, column)
+    assert found in problem.found
+    assert proposed in problem.suggestion
+    assert problem.edit is None
+
+
+def test_a_name_that_keeps_its_curly_quotes_is_noted() -> None:
+    text = "version: 1\nsegments:\n  a: {name: \u201cBest buyers\u201d, when: {did: A}}\n"
+    (note,) = examine(text, "f").notes
+    assert note.mark.column == 13
+    assert note.edit is not None
+    assert parse(note.edit.applied(text), "f").segments["a"].name == "Best buyers"
+
+
+def test_a_list_of_segments_by_id_is_mended() -> None:
+    listed = "version: 1\nsegments:\n- id: a\n  when: {did: A}\n- id: b\n  when: {in: a}\n"
+    (problem,) = problems_of(listed)
+    assert problem.edit is not None
+    mended = parse(problem.edit.applied(listed), "f")
+    plain = "version: 1\nsegments:\n  a: {when: {did: A}}\n  b: {when: {in: a}}\n"
+    assert mended.segments == parse(plain, "f").segments
+
+
 #: Accepted, and noted: the mark, what is noted and what is proposed.
 NOTED = {
     "everyday event": ("{did: ▸added to cart}", '"added to cart" is not', "mean Product Added?"),
@@ -83,6 +148,9 @@ NOTED = {
     ),
     "revenue": ("{sum: ▸revenue, of: Order Completed, at_least: 1}", "no", "mean total?"),
     "trait in capitals": ("{trait: ▸City, is: x}", "as profiles", "mean city?"),
+    "number of a cluster": ("{cluster: ▸3}", "3 is taken for cluster-3", "write cluster-3"),
+    "event with a sign": ("{did: ▸'Product*'}", "the name of one event", ""),
+    "three orders": ("{last: ▸3 orders, older_than: 3d}", "as a whole", "mean Order Completed?"),
     "six minutes": ("{did_not: A, within: ▸6m}", "6m is 6 minutes", "months write 180d"),
     "thousand with a dot": (
         "{measure: spend, at_least: ▸1.000}",
@@ -123,6 +191,12 @@ def test_what_can_be_loaded_and_is_hardly_meant_is_noted(
         "{trait: version, is: 0.5}",
         "{measure: spend, at_least: 1000.25}",
         "{all: [{trait: city, is: Manila}, {trait: country, is: PH}]}",
+        "{trait: city, is: Trinidad and Tobago}",
+        "{trait: name, is: 'Doe, John'}",
+        "{trait: phone, is: '555-1234'}",
+        "{trait: size, is: 38-40}",
+        "{trait: discount_text, is: 50%}",
+        "{did: A, where: {within: {is: 3}, price: 50}}",
         "{did: 商品\uff1a閲覧, where: {色: 赤}}",
     ],
 )
