@@ -10,6 +10,8 @@ from stream.conditions.spellings import number_of
 _SEVERAL = re.compile(r"\s*[,;|]\s*(?:or\s+)?|\s+or\s+", re.IGNORECASE)
 _PART = re.compile(r"(?=.*[^\W\d])[\w'&.+-]+(?: [\w'&.+-]+){0,2}")
 _MAX_PARTS = 10
+#: Longer texts are texts.
+_MAX_TEXT = 200
 _COMPARED = re.compile(r"(>=|<=|>|<)\s*(\S.*)")
 _UNEQUAL = re.compile(r"(?:!==?|<>)\s*(\S.*)")
 _NEGATED = re.compile(r"(?:is )?(?:not|isn't)\s+(\S.*)", re.IGNORECASE)
@@ -53,6 +55,8 @@ def spelled(text: str) -> str:
 
 def several(raw: str) -> str:
     """`[Cebu, Manila]` for `Cebu, Manila`; empty for what is one value."""
+    if len(raw) > _MAX_TEXT:
+        return ""
     parts = [part.strip("\"' ") for part in _SEVERAL.split(raw.strip())]
     if not 1 < len(parts) <= _MAX_PARTS or not all(map(_PART.fullmatch, parts)):
         return ""
@@ -61,13 +65,15 @@ def several(raw: str) -> str:
 
 def without_wildcards(raw: str) -> str:
     """`"@gmail.com"` for `%@gmail.com`; empty if there are none, or some inside."""
-    found = _WILD.fullmatch(raw.strip())
+    found = _WILD.fullmatch(raw.strip()) if len(raw) <= _MAX_TEXT else None
     return spelled(found[1]) if found and found[1] != raw.strip() else ""
 
 
 def meant(raw: str, name: str) -> Meant | None:
     """What the text `raw` may mean as the value of the trait or property `name`."""
     raw = raw.strip()
+    if len(raw) > _MAX_TEXT:
+        return None
     if found := _UNEQUAL.fullmatch(raw):
         return Meant("is_not", spelled(found[1]), "a comparison in a text", sure=True)
     if (found := _COMPARED.fullmatch(raw)) and (number := number_of(found[2])):

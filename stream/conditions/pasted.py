@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from stream.conditions.excerpt import place
 from stream.conditions.fixes import OPERATORS
@@ -16,14 +17,15 @@ _BULLET = re.compile(
     re.MULTILINE,
 )
 _LONG_TEXT = re.compile(r":\s*[|>][-+0-9]*\s*$", re.MULTILINE)
-_FENCE = re.compile(r"^[ ]*```.*$", re.MULTILINE)
-_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$", re.MULTILINE)
+_FENCE = re.compile(r"^[ ]*```[^\r\n]*", re.MULTILINE)
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: [^\r\n]*)?(?=\r?$)", re.MULTILINE)
 _ENTITY = re.compile(r"&(?:gt|lt|amp|quot|apos|nbsp|#39|#34|#160);")
 _TESTED = re.compile(
     r"\b(?:is|exactly|at_least|at_most|more_than|less_than)(:\s*)(>=|<=|>|<)\s*(?=-?[0-9])"
 )
 _TEMPLATE = re.compile(r"\{\{\s*[\w. ]{1,60}\s*\}\}|\$\{[\w. ]{1,60}\}")
 _MAX_LISTED = 6
+_MAX_LOOKED_AT = 100
 
 
 def damage(text: str) -> Problem | None:
@@ -43,16 +45,18 @@ def _problem(
             parts += [text[at : match.start()], change(match)]
             at = match.end()
         edit = Edit(begin, end, "".join(parts))
-    numbers = list(dict.fromkeys(place(text, match.start())[0] for match in found))
-    what += _lines(numbers)
+    what += _lines(text, found)
     return Problem(Mark(*place(text, begin), begin), "", what, expected, hint, edit, first.end())
 
 
-def _lines(numbers: list[int]) -> str:
+def _lines(text: str, found: list[re.Match[str]]) -> str:
+    """The lines of the first of them: only these, as each costs a look through the file."""
+    shown = found[:_MAX_LISTED]
+    numbers = list(dict.fromkeys(place(text, match.start())[0] for match in shown))
+    more = f" and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
     if len(numbers) < 2:
         return ""
-    more = f" and {len(numbers) - _MAX_LISTED} more" if len(numbers) > _MAX_LISTED else ""
-    return f" (lines {', '.join(map(str, numbers[:_MAX_LISTED]))}{more})"
+    return f" (lines {', '.join(map(str, numbers))}{more})"
 
 
 def _conflict(text: str) -> Problem | None:
@@ -91,7 +95,8 @@ def _bullets(text: str) -> Problem | None:
 
 
 def _entities(text: str) -> Problem | None:
-    found = [match for match in _ENTITY.finditer(text) if not _quoted(text, match.start())]
+    first = islice(_ENTITY.finditer(text), _MAX_LOOKED_AT)
+    found = [match for match in first if not _quoted(text, match.start())]
     if not found:
         return None
     begin = text.rfind("\n", 0, found[0].start()) + 1
@@ -99,9 +104,8 @@ def _entities(text: str) -> Problem | None:
     line = text[begin : end if end >= 0 else len(text)]
     plain = html.unescape(line).replace("\u00a0", " ")
     plain = _TESTED.sub(lambda test: f"{OPERATORS[test[2]]}{test[1]}", plain)
-    numbers = list(dict.fromkeys(place(text, match.start())[0] for match in found))
     at = found[0].start()
-    what = f'"{found[0][0]}", as web pages spell it{_lines(numbers)}'
+    what = f'"{found[0][0]}", as web pages spell it{_lines(text, found)}'
     edit = Edit(begin, begin + len(line), plain)
     hint = f"write {plain.strip()}"
     mark = Mark(*place(text, at), at)
@@ -111,7 +115,7 @@ def _entities(text: str) -> Problem | None:
 def _templates(text: str) -> Problem | None:
     found = [
         match
-        for match in _TEMPLATE.finditer(text)
+        for match in islice(_TEMPLATE.finditer(text), _MAX_LOOKED_AT)
         if not _quoted(text, match.start()) and not _remark(text, match.start())
     ]
     what = f"{found[0][0]}, a placeholder that nobody filled in" if found else ""

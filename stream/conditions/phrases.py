@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from stream.conditions import elsewhere, hints, rewriting, standing, words
+from stream.conditions import elsewhere, hints, one_trait, rewriting, standing, words
 from stream.conditions.amounts import Amount, Rank
 from stream.conditions.conditions import All, AnyOf, Condition, Member, Not
 from stream.conditions.contradictions import contradictions
@@ -14,7 +14,6 @@ from stream.conditions.fields import Fields, source_of
 from stream.conditions.fixes import plain_signs
 from stream.conditions.forms import BOUNDS, FORMS, PERCENTILES
 from stream.conditions.hints import Hint, whole
-from stream.conditions.meant import spelled as spelled_text
 from stream.conditions.occurrences import CountEver, CountWithin, EventAge, Sequence
 from stream.conditions.problems import Edit, Problems, listed
 from stream.conditions.selection import (
@@ -24,10 +23,7 @@ from stream.conditions.selection import (
     TOTAL,
     Selection,
 )
-from stream.conditions.values import (
-    Among,
-    Bounds,
-)
+from stream.conditions.values import Bounds
 
 MAX_STEPS = 8
 #: What other tools write in place of a form.
@@ -86,18 +82,11 @@ class Phrases(Details):
 
     def _of_elsewhere(self, fields: Fields, form: str) -> bool:
         """Tell of a condition that other tools write so, as a whole; whether it is one."""
-        table = fields.table
         if (hint := elsewhere.operator_form(fields)).text:
             fields.misplaced("operator and value", "a comparison as a field", hint)
             return True
         if form == "did_not" and (hint := rewriting.seldom(fields)).text:
-            first = next(name for name in BOUNDS if name in fields)
-            what = f'unknown field "{first}"'
-            expected = 'in a condition on "did_not": did_not, where or within'
-            edit = Edit(table.mark.index, table.end, hint.word) if table.flow else None
-            end = table.ends.get(first, 0)
-            mark, path = fields.mark(first), fields.below(first)
-            self.problems.add(mark, path, what, expected, hint.text, edit, end)
+            rewriting.tell_seldom(fields, hint)
             return True
         name = fields.table.fields.get("trait")
         if form == "trait" and isinstance(name, Scalar):
@@ -208,36 +197,10 @@ class Phrases(Details):
                 end=item.end,
             )
         if form == "all":
-            self._one_value(joint.parts, node, path)
+            one_trait.note_two_values(joint.parts, node, path, self.problems)
         else:
-            self._none_of(joint.parts, node, fields)
+            one_trait.note_always(joint.parts, node, fields)
         return joint
-
-    def _none_of(self, parts: tuple[Condition, ...], node: Listing, fields: Fields) -> None:
-        """Note `any` of one trait that is not this or not that: each value is one of both."""
-        tests = [
-            part.test
-            for part in parts
-            if isinstance(part, standing.Trait)
-            and isinstance(part.test, Among)
-            and part.test.negated
-        ]
-        names = {part.name for part in parts if isinstance(part, standing.Trait)}
-        if len(tests) < max(len(parts), 2) or len(names) != 1:
-            return
-        values = [value for test in tests for value in test.values]
-        if len(set(map(repr, values))) < len(values):
-            return
-        listed_values = ", ".join(
-            spelled_text(v) if isinstance(v, str) else words.value(v) for v in values
-        )
-        (name,) = names
-        word = f"{{trait: {name}, not_in: [{listed_values}]}}"
-        table, end = fields.table, node.end
-        edit = Edit(table.mark.index, table.end, word) if table.flow else None
-        found = f"every single {name} is not one of them, so any is always true"
-        hint = f"for customers with none of them write {word}"
-        self.problems.note(table.keys["any"], fields.below("any"), found, hint, edit, end)
 
     def _as_list(self, fields: Fields, form: str, node: Node) -> Hint:
         if not isinstance(node, Table):
@@ -255,24 +218,6 @@ class Phrases(Details):
             word = f"[{', '.join(f'{{{name}: {value}}}' for name, value in each)}]"
             return Hint(f"write {form}: {word}", word)
         return Hint(f'write {form}: [{{…}}, {{…}}], or put "- " before each part')
-
-    def _one_value(self, parts: tuple[Condition, ...], node: Listing, path: str) -> None:
-        """Note two values wanted of one trait: a trait that is no list has one."""
-        seen: dict[str, tuple[int, Among]] = {}
-        for i, part in enumerate(parts):
-            if not (isinstance(part, standing.Trait) and isinstance(part.test, Among)):
-                continue
-            if part.test.negated:
-                continue
-            earlier = seen.setdefault(part.name, (i, part.test))
-            if set(map(repr, earlier[1].values)).isdisjoint(map(repr, part.test.values)):
-                values = ", ".join(
-                    words.value(v).strip('"') for v in (*earlier[1].values, *part.test.values)
-                )
-                found = f"no single {part.name} is both this and what {path}[{earlier[0]}] asks for"
-                hint = f"for one of them write {{trait: {part.name}, in: [{values}]}}"
-                item = node.items[i]
-                self.problems.note(item.mark, f"{path}[{i}]", found, hint, end=item.end)
 
     def _negation(self, fields: Fields) -> Condition | None:
         node = fields.table.fields["not"]
@@ -447,7 +392,7 @@ class Phrases(Details):
             )
             return None
         if (apart := rewriting.without_step(fields)).text:
-            self._step_not(fields, apart)
+            rewriting.tell_step(fields, apart)
             return None
         path = fields.below("sequence")
         steps = [self._step(item, f"{path}[{i}]") for i, item in enumerate(node.items)]
@@ -455,16 +400,6 @@ class Phrases(Details):
         if len(usable) < len(steps) or ("within" in fields and within_ms is None):
             return None
         return Sequence(usable, within_ms)
-
-    def _step_not(self, fields: Fields, apart: Hint) -> None:
-        """Tell of a step that did not happen: it goes beside the sequence."""
-        table, steps = fields.table, getattr(fields.table.fields["sequence"], "items", ())
-        number = next(i for i, step in enumerate(steps) if "did" not in step.fields)
-        path, step = f"{fields.below('sequence')}[{number}]", steps[number]
-        edit = Edit(table.mark.index, table.end, apart.word) if table.flow else None
-        expected = "a step: {did: Event}; what did not happen goes beside the sequence"
-        found = "a step without did"
-        self.problems.add(step.mark, path, found, expected, apart.text, edit, step.end)
 
     def _step(self, node: Node, path: str) -> Selection | None:
         if not isinstance(node, Table) or "did" not in node.fields:

@@ -250,3 +250,23 @@ def no_trait(fields: Fields, name: str) -> Hint:
     if name in _MEASURES and set(tests) <= {*BOUNDS} and all(tests.values()):
         return whole(_mapping({"measure": name} | tests))
     return Hint()
+
+
+def tell_seldom(fields: Fields, hint: Hint) -> None:
+    """Tell of a count beside did_not."""
+    table = fields.table
+    first = next(name for name in BOUNDS if name in fields)
+    expected = 'in a condition on "did_not": did_not, where or within'
+    edit = Edit(table.mark.index, table.end, hint.word) if table.flow else None
+    mark, path, end = fields.mark(first), fields.below(first), table.ends.get(first, 0)
+    fields.problems.add(mark, path, f'unknown field "{first}"', expected, hint.text, edit, end)
+
+
+def tell_step(fields: Fields, apart: Hint) -> None:
+    """Tell of a step that did not happen: it goes beside the sequence."""
+    table, steps = fields.table, getattr(fields.table.fields["sequence"], "items", ())
+    number = next(i for i, step in enumerate(steps) if "did" not in step.fields)
+    path, step = f"{fields.below('sequence')}[{number}]", steps[number]
+    edit = Edit(table.mark.index, table.end, apart.word) if table.flow else None
+    expected = "a step: {did: Event}; what did not happen goes beside the sequence"
+    fields.problems.add(step.mark, path, "a step without did", expected, apart.text, edit, step.end)
