@@ -101,6 +101,8 @@ def test_a_real_worker_measures_what_it_applies(
             }  # fmt: skip
             system.send([("interactions", "ada", json.dumps(event).encode())])
             system.wait(lambda n=number: system.applied() == n + 1, 60, "an event applied")
+        # Redis has the last write a moment before the worker has measured it.
+        system.wait(lambda: measured(port) >= 3, 60, "three writes measured")
         found = families(get(port, "/metrics")[1])
         elapsed_s = time.time() - sent_s
         values = {s.name: s.value for s in found["agos_worker_latency_seconds"].samples}
@@ -111,6 +113,11 @@ def test_a_real_worker_measures_what_it_applies(
         assert found["agos_worker_fetches_total"].samples[0].value >= 3
         assert found["agos_worker_rebalances_total"].samples[0].value >= 1
         assert found["agos_worker_rebalance_seconds"].samples[0].value > 0
+
+
+def measured(port: int) -> float:
+    found = families(get(port, "/metrics")[1])["agos_worker_latency_seconds"]
+    return next((s.value for s in found.samples if s.name.endswith("_count")), 0.0)
 
 
 def ready(port: int) -> bool:
