@@ -129,7 +129,7 @@ class Table:
         """
         start = len(self.names)
         self._reserve(start + len(customers))
-        self.rows[start : start + len(customers)] = np.zeros(1, ROW)
+        set_rows(self.rows, slice(start, start + len(customers)), np.zeros(len(customers), ROW))
         rows: list[int] = []
         packed: list[bytes] = []
         for row, (customer, blob) in enumerate(zip(customers, stored, strict=True), start):
@@ -151,13 +151,7 @@ class Table:
                     f"state of customer {customer!r} has layout {layout}, expected {LAYOUT}"
                 )
         if packed:
-            raw = np.zeros((len(packed), ROW.itemsize), np.uint8)
-            raw[:, 0] = LAYOUT
-            raw[:, 1:_HEAD], ids = unpack_rows(packed, _HEAD - 1, IDS)
-            raw[:, _HEAD:] = ids.view(np.uint8)
-            loaded = raw.view(ROW)[:, 0]
-            _turn_times(loaded)
-            set_rows(self.rows, np.array(rows), loaded)
+            set_rows(self.rows, np.array(rows), _read_rows(packed))
         new = np.flatnonzero(self.rows["layout"][start : start + len(customers)] == 0) + start
         self.rows["layout"][new] = LAYOUT
         self.rows["cluster"][new] = UNASSIGNED
@@ -255,6 +249,17 @@ def stored_forms(state: NDArray[Any], extras: Sequence[Extra | None]) -> list[by
         _HEADER.pack(1 + len(row), LAYOUT) + row + (extra.to_bytes() if extra else b"")
         for row, extra in zip(pack_rows(raw[:, 1:_HEAD], rows["ids"]), extras, strict=True)
     ]
+
+
+def _read_rows(packed: Sequence[bytes]) -> NDArray[Any]:
+    """Rows (dtype `ROW`) of what `stored_forms` packed."""
+    raw = np.zeros((len(packed), ROW.itemsize), np.uint8)
+    raw[:, 0] = LAYOUT
+    raw[:, 1:_HEAD], ids = unpack_rows(packed, _HEAD - 1, IDS)
+    raw[:, _HEAD:] = ids.view(np.uint8)
+    rows: NDArray[Any] = raw.view(ROW)[:, 0]
+    _turn_times(rows)
+    return rows
 
 
 def _turn_times(rows: NDArray[Any]) -> None:

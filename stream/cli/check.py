@@ -1,5 +1,6 @@
 """`agos check`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def check(
     """
     try:
         text = read_text(file)
-        found = examine(text, str(file))
+        found = examine(text, str(file), datetime.now(UTC).date())
     except DefinitionError as error:
         _line(escape(error.report(_width(err))), err)
         count = plural(len(error.problems), "problem")

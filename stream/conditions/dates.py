@@ -1,31 +1,28 @@
 """What to write for a day: the language knows only how long ago something was."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 
 from stream.conditions.hints import Hint
+from stream.conditions.words import DAY_MS, MAX_DURATION_MS
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def today() -> date:
-    """The day in UTC."""
-    return datetime.now(UTC).date()
-
-
-def of_date(raw: str, asked: tuple[str, str], name: str) -> Hint:
+def of_date(raw: str, asked: tuple[str, str], name: str, today: date | None) -> Hint:
     """What to write for a field whose value is a day: `since: 2026-01-01`.
 
-    `asked`: the form that asks about an event, and the event; both empty if none does.
+    `asked`: the form that asks about an event, and the event; both empty if none does. `today`:
+    None if that is not known.
     """
     if not _DAY.fullmatch(raw):
         return Hint()
     try:
-        days = (today() - date.fromisoformat(raw)).days
+        days = 0 if today is None else (today - date.fromisoformat(raw)).days
     except ValueError:
         return Hint()
     form, event = asked
-    if days <= 0 or not form:
+    if not 0 < days <= MAX_DURATION_MS // DAY_MS or not form:
         return Hint("no dates here: how long ago an event was is told by within: or younger_than:")
     older = name in ("before", "until")
     said = f"{{{form}: {event}, within: {days}d}}"

@@ -88,7 +88,8 @@ class Fields:
             part = meant.without_wildcards(node.raw) or self.spelled(name)
             spelled = f"contains: {part}"
             return Hint(f"write {spelled}", spelled)
-        if (dated := dates.of_date(self.spelled(name), self._event(), name)).text:
+        dated = dates.of_date(self.spelled(name), self._event(), name, self.problems.today)
+        if dated.text:
             return dated
         hint = hints.for_field(name, allowed)
         if hint.word == "within" and isinstance(node, Scalar):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import NamedTuple
 
 from stream.conditions import hints
@@ -54,15 +55,20 @@ def parse(text: str, source: str) -> Definitions:
     return _read(text, source)[0]
 
 
-def examine(text: str, source: str) -> Examined:
+def examine(text: str, source: str, today: date | None = None) -> Examined:
     """The same, with what a person should look at before the file is used.
+
+    Parameters
+    ----------
+    today
+        So that what is proposed in place of a day can say how many days ago it was.
 
     Raises
     ------
     DefinitionError
         With every problem found.
     """
-    definitions, problems, mentions = _read(text, source)
+    definitions, problems, mentions = _read(text, source, today)
     note_names(mentions, problems)
     note_titles(definitions.segments.values(), problems)
     notes = sorted(problems.notes, key=lambda note: (note.mark.line, note.mark.column))
@@ -70,8 +76,10 @@ def examine(text: str, source: str) -> Examined:
     return Examined(definitions, tuple(notes), tuple(distinct(names)))
 
 
-def _read(text: str, source: str) -> tuple[Definitions, Problems, list[Mention]]:
-    problems = Problems(text)
+def _read(
+    text: str, source: str, today: date | None = None
+) -> tuple[Definitions, Problems, list[Mention]]:
+    problems = Problems(text, today)
     root = read_document(text, source, problems)
     grammar = _Grammar(problems)
     segments = grammar.read(root) if root is not None else []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from textwrap import wrap
 
@@ -112,8 +113,8 @@ class Problems:
     """Collects problems while a file is read, so that all are reported at once; beside them
     notes: what can be used and is perhaps not meant."""
 
-    def __init__(self, text: str = "") -> None:
-        self.whole = text
+    def __init__(self, text: str = "", today: date | None = None) -> None:
+        self.whole, self.today = text, today
         self.found: list[Problem] = []
         #: How many of them are slips of syntax, mended in `whole`; they come first.
         self.slips = 0

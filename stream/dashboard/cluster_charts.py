@@ -4,6 +4,7 @@ values only."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stream.dashboard import text
 from stream.dashboard.charts import (
     COLORS,
     FONT,
@@ -36,7 +37,7 @@ def centroids(model: Centroids, known: Mapping[str, Segment]) -> dict[str, Any]:
         "tooltip": {"confine": True},
         "xAxis": {
             **names,
-            "data": [feature.replace("_", " ") for feature in model.features],
+            "data": [text.feature(name) for name in model.features],
             "axisLabel": {"rotate": 35, "interval": 0, "fontFamily": FONT, "fontSize": 11},
         },
         "yAxis": {**names, "data": unique_names(segments), "inverse": True},

@@ -13,6 +13,11 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}" if whole else f"{value:,.1f}"
 
 
+def feature(name: object) -> str:
+    """`order rhythm days` for `order_rhythm_days`."""
+    return str(name).replace("_", " ")
+
+
 def milliseconds(value: float | None) -> str:
     """`45 ms`, `1.2 s`, `3 min`."""
     if value is None:

@@ -50,7 +50,5 @@ def serve_collector(
     """
     metrics = CollectorMetrics(tracking, health)
     endpoint = Endpoint(settings.metrics, registry(metrics), health.live, health.ready)
-    try:
+    with contextlib.closing(endpoint):
         yield endpoint
-    finally:
-        endpoint.close()

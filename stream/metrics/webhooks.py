@@ -62,7 +62,5 @@ def serve_webhooks(settings: Settings, deliverers: Sequence[Deliverer]) -> Itera
     with Reader(settings) as reader:
         metrics = WebhookMetrics(deliverers, reader)
         endpoint = Endpoint(settings.metrics, registry(metrics), metrics.live, metrics.ready)
-        try:
+        with contextlib.closing(endpoint):
             yield endpoint
-        finally:
-            endpoint.close()

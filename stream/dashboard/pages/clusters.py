@@ -148,15 +148,11 @@ def _cluster(
             },
             text.count(segment.size),
             "-" if segment.share is None else f"{segment.share:.1%}",
-            ", ".join(f"{_plain(name)} {float(size):+.1f}" for name, size in effects) or "-",
+            ", ".join(f"{text.feature(name)} {float(size):+.1f}" for name, size in effects) or "-",
             ", ".join(parents) or "-",
             segment.id,
         ],
     }
-
-
-def _plain(feature: object) -> str:
-    return str(feature).replace("_", " ")
 
 
 def _standings(league: League | None) -> list[Row]:

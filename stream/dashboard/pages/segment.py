@@ -109,7 +109,7 @@ def _said(segment: Segment) -> list[tuple[str, str]]:
 def _effects(segment: Segment) -> list[dict[str, object]]:
     pairs = [effect for effect in segment.explanation if isinstance(effect, list | tuple)]
     return [
-        {"key": str(name), "cells": [str(name).replace("_", " "), f"{float(size):+.1f}"]}
+        {"key": str(name), "cells": [text.feature(name), f"{float(size):+.1f}"]}
         for name, size in pairs
     ]
 

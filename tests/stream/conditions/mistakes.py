@@ -577,7 +577,9 @@ MEANT_NOTED = {
 
 #: Told, and no change can be proposed: the author alone knows.
 TOLD = {
-    "day of a year": ("{did: A, ▸since: 2025-11-28}", '"since"', "d} says it, and moves on"),
+    "day of a year": (
+        "{did: A, ▸since: 2025-11-28}", '"since"', "{did: A, within: 359d} says it, and moves on"
+    ),
     "birthday": ("{trait: birthday, ▸within: 7d}", '"within"', "no condition knows that day"),
     "placeholder": (
         "{trait: city, is: ▸{{ city }}}", "a placeholder that nobody filled in", "the value itself"

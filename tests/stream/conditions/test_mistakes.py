@@ -1,6 +1,7 @@
 """What people write by mistake: they are told where and what to write, and that can be written."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,9 @@ def test_what_a_note_proposes_means_what_was_meant(marked: str, found: str, cond
 @pytest.mark.parametrize(("marked", "found", "proposed"), TOLD.values(), ids=TOLD.keys())
 def test_what_only_the_author_can_mend_is_told(marked: str, found: str, proposed: str) -> None:
     text, line, column = split(when(marked))
-    (problem,) = problems_of(text)
+    with pytest.raises(DefinitionError) as caught:
+        examine(text, "segments.yaml", date(2026, 11, 22))
+    (problem,) = caught.value.problems
     assert (problem.mark.line, problem.mark.column) == (line, column)
     assert found in problem.found
     assert proposed in problem.suggestion
