@@ -1,17 +1,32 @@
 """The default clusterer with River's interface: dicts or frames in, segment ids out."""
 
 import numbers
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from river import base
 
-from models.errors import ModelError
+from models.errors import InvalidState, ModelError
 from models.snapshot import UNASSIGNED, Snapshot
 from models.space import F64, Ints
 from models.trainer import LEAST_CUSTOMERS, Trainer
+
+_MAGIC = b"agos-segments-1\n"
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """What `to_bytes` writes, as MessagePack."""
+
+    seed: int
+    panel_size: int
+    clusterer: str
+    language: str
+    rows: int
+    waiting: int
+    trainer: bytes
 
 
 class LiveSegments(base.Clusterer):
@@ -91,25 +106,27 @@ class LiveSegments(base.Clusterer):
         ids, _ = self._trainer.snapshot.assign(vector, np.array([UNASSIGNED]))
         return int(ids[0])
 
-    def update(self, customer: str, x: Mapping[Hashable, Any]) -> None:
-        """Take `x` as the customer's latest row."""
+    def update(self, customer: object, x: Mapping[Hashable, Any]) -> None:
+        """Take `x` as the latest row of a customer, whoever it is called."""
         trainer = self._with_features([str(name) for name in x])
-        trainer.update(customer, self._vector(x, trainer.features))
-        self._tick(trainer, 1)
+        self._take(trainer, str(customer), self._vector(x, trainer.features))
 
-    def forget(self, customer: str) -> None:
+    def forget(self, customer: object) -> None:
         """Remove a customer."""
         if self._trainer is not None:
-            self._trainer.forget(customer)
+            self._trainer.forget(str(customer))
 
-    def learn_many(self, X: Any, customers: Sequence[str] | None = None) -> None:
-        """Learn from a frame (anything with `columns` and `to_numpy`) or an array in bulk."""
+    def learn_many(self, X: Any, customers: Iterable[object] | None = None) -> None:
+        """Learn from a frame (anything with `columns` and `to_numpy`) or an array.
+
+        The same as its rows one by one.
+        """
         features, rows = _table(X)
         trainer = self._with_features(features)
         rows = _arranged(rows, features, trainer.features)
-        names = customers if customers is not None else [self._anonymous() for _ in rows]
-        trainer.update_many(names, rows)
-        self._tick(trainer, len(rows))
+        names = customers if customers is not None else (self._anonymous() for _ in rows)
+        for customer, row in zip(names, rows, strict=True):
+            self._take(trainer, str(customer), row)
 
     def predict_many(self, X: Any) -> Ints:
         """Ids of the nearest segments, shape (n,)."""
@@ -122,23 +139,31 @@ class LiveSegments(base.Clusterer):
         return ids
 
     def to_bytes(self) -> bytes:
-        """See `Trainer.to_bytes`; empty before the first row."""
-        return self._trainer.to_bytes() if self._trainer else b""
+        """Everything needed to go on elsewhere; the same bytes for the same model."""
+        stored = _Stored(
+            self.seed, self.panel_size, self.clusterer, self.language, self._rows, self._waiting,
+            self._trainer.to_bytes() if self._trainer else b"",
+        )  # fmt: skip
+        return _MAGIC + msgspec.msgpack.encode(stored)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "LiveSegments":
         """The model that `to_bytes` wrote; raises `InvalidState`."""
-        if not data:
-            return cls()
-        trainer = Trainer.from_bytes(data)
-        model = cls(trainer.seed, trainer.panel_size, trainer.clusterer, trainer.language)
-        model._trainer = trainer
-        model._rows = trainer.customers
+        if not data.startswith(_MAGIC):
+            raise InvalidState(f"segments: starts with {data[:16]!r}, {_MAGIC!r} expected")
+        try:
+            stored = msgspec.msgpack.decode(data[len(_MAGIC) :], type=_Stored)
+        except msgspec.MsgspecError as error:
+            raise InvalidState(f"segments: {error}") from None
+        model = cls(stored.seed, stored.panel_size, stored.clusterer, stored.language)
+        model._trainer = Trainer.from_bytes(stored.trainer) if stored.trainer else None
+        model._rows, model._waiting = stored.rows, stored.waiting
         return model
 
-    def _tick(self, trainer: Trainer, learned: int) -> None:
+    def _take(self, trainer: Trainer, customer: str, x: F64) -> None:
         """A tick is worth its cost after so many rows as half of the panel."""
-        self._waiting += learned
+        trainer.update(customer, x)
+        self._waiting += 1
         if self._waiting >= max(LEAST_CUSTOMERS, trainer.customers // 2):
             self._waiting = 0
             trainer.tick()

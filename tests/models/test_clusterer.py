@@ -6,7 +6,7 @@ from river import base, compose, preprocessing
 
 from models import UNASSIGNED, LiveSegments, default_clusterer
 from models.checks import rows
-from models.errors import ModelError
+from models.errors import InvalidState, ModelError
 
 
 class Frame:
@@ -42,6 +42,21 @@ def test_bulk_does_what_one_by_one_does() -> None:
     assert model.n_clusters == 3
     turned = Frame(names[::-1], X[:, ::-1])
     assert model.predict_many(turned).tolist() == [model.predict_one(x) for x in data]
+    single = default_clusterer()
+    for customer, x in zip(customers, data, strict=True):
+        single.update(customer, x)
+    assert single.to_bytes() == model.to_bytes()
+
+
+def test_customers_may_be_named_by_anything_that_reads_as_text() -> None:
+    names = [f"c{i}" for i in range(40)]
+    X = np.exp(np.random.default_rng(1).normal(size=(40, 2)))
+    plain, other = default_clusterer(), default_clusterer()
+    plain.learn_many(X, names)
+    other.learn_many(X, np.array(names))
+    plain.forget("c7")
+    other.forget(np.str_("c7"))
+    assert other.to_bytes() == plain.to_bytes()
 
 
 def test_a_customer_counts_once() -> None:
@@ -80,4 +95,19 @@ def test_stored_and_revived() -> None:
     assert [again.predict_one(x) for x in rows()[:20]] == [
         model.predict_one(x) for x in rows()[:20]
     ]
-    assert LiveSegments.from_bytes(b"").snapshot is None
+    for x in rows(count=300)[200:]:
+        model.learn_one(x)
+        again.learn_one(x)
+    assert again.to_bytes() == model.to_bytes()
+
+
+def test_stored_before_the_first_row() -> None:
+    again = LiveSegments.from_bytes(default_clusterer(seed=4).to_bytes())
+    assert (again.seed, again.snapshot) == (4, None)
+
+
+def test_other_bytes_are_refused() -> None:
+    whole = default_clusterer(seed=4).to_bytes()
+    for data in (b"", b"something", whole[:-3]):
+        with pytest.raises(InvalidState, match="segments"):
+            LiveSegments.from_bytes(data)
