@@ -7,7 +7,7 @@ import numpy as np
 from river.base import Clusterer
 
 from models.lloyd import Partition, means, partition
-from models.space import F64, Ints, Space
+from models.space import F64, Bools, Ints, Space
 
 
 class RiverLearner:
@@ -38,7 +38,7 @@ class RiverLearner:
     def held(self) -> list[int]:
         return []
 
-    def recall(self, known: Ints, then: F64) -> None:
+    def recall(self, known: Ints, then: F64, seen: Bools) -> None:
         """It learns from what comes: what was does not matter."""
 
     def learn(self, Z: F64, changed: Ints) -> Partition:

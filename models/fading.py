@@ -20,6 +20,9 @@ NOTED_TICKS, KNOWN_TICKS = 20, 300
 #: A centroid lies at a former place if it is nearer by this factor than all others, and its
 #: segment is what is left there if it is under this share and has less than this part.
 NEARER, REMAINS_SHARE, REMAINS = 2.0, 0.06, 0.3
+#: A segment is lived in if so many of its customers have been seen lately, as a part of what it
+#: is of all: who is only left behind has not been seen, as else he would have gone as well.
+LIVED_IN = 0.5
 
 
 class Fading:
@@ -31,6 +34,11 @@ class Fading:
         self._places = np.zeros((0, 0))
         self._shares = np.zeros(0)
         self._ticks: Ints = np.zeros(0, dtype=np.int64)
+        self._seen: Bools = np.zeros(0, dtype=bool)
+
+    def look(self, seen: Bools) -> None:
+        """Who has been seen lately, shape (n,); for this tick."""
+        self._seen = seen
 
     def lasting(self, found: Partition, tick: int, lacking: bool = False) -> Bools:
         """Once per tick: which segments go on, shape (k,); the others are taken as retired.
@@ -46,7 +54,7 @@ class Fading:
         if len(self._heights) != found.k:
             self._heights = np.zeros(found.k)
         self._heights = np.maximum(self._heights * FADES, shares)
-        fading = (shares < small) & (shares < left * self._heights)
+        fading = (shares < small) & (shares < left * self._heights) & ~self._lived_in(found)
         lasting: Bools = (shares >= LEAST_SHARE) & ~fading
         self._forget(tick)
         if tick % NOTED_TICKS == 0 and tick - self._since >= NOTED_TICKS:
@@ -61,7 +69,7 @@ class Fading:
         row = int(shares.argmin())
         known = len(self._heights) == found.k
         few = known and shares[row] < min(REMAINS_SHARE, REMAINS * self._heights[row])
-        return row if few else None
+        return row if few and not self._lived_in(found)[row] else None
 
     def remains(self, found: Partition) -> bool:
         """Whether a small one of these segments is what is left where a far larger one lay."""
@@ -70,7 +78,7 @@ class Fading:
             return False
         there, row = self._occupied(found)
         few = (shares[row] < REMAINS_SHARE) & (shares[row] < REMAINS * self._shares)
-        return bool((there & few).any())
+        return bool((there & few & ~self._lived_in(found)[row]).any())
 
     def restructured(self, old: Partition, new: Partition, tick: int) -> None:
         """Another structure is in force.
@@ -91,6 +99,14 @@ class Fading:
         """The space has moved."""
         if len(self._places):
             self._places = old.moved(self._places, new)
+
+    def _lived_in(self, found: Partition) -> Bools:
+        """Segments whose customers have been seen lately, and are there; shape (k,)."""
+        if len(self._seen) != len(found.labels):
+            return np.zeros(found.k, dtype=bool)
+        seen = np.bincount(found.labels[self._seen], minlength=found.k)
+        lived_in: Bools = seen >= LIVED_IN * self._seen.mean() * found.counts
+        return lived_in
 
     def _occupied(self, found: Partition) -> tuple[Bools, Ints]:
         """Of each former place, whether there is a segment now, and the row of the nearest."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.space import F64, Ints, Space, flatten
+from models.space import F64, Bools, Ints, Space, flatten
 
 F16 = npt.NDArray[np.float16]
 
@@ -49,6 +49,17 @@ class Former:
         found = np.array([rows.get(name, -1) for name in customers], dtype=np.int64)
         known = np.flatnonzero(found >= 0)
         return known, space.at(levels[found[known]].astype(np.float64))
+
+    def seen(self, customers: Collection[str], X: F64, space: Space) -> Bools:
+        """Who has another vector than then, shape (n,); who was not there has."""
+        rows, levels = self._then
+        found = np.array([rows.get(name, -1) for name in customers], dtype=np.int64)
+        seen: Bools = found < 0
+        known = np.flatnonzero(~seen)
+        now = flatten(X[known], space.logged).astype(np.float16)
+        then = levels[found[known]]
+        seen[known] = ((now != then) & ~(np.isnan(now) & np.isnan(then))).any(axis=1)
+        return seen
 
     def widened(self, more: int) -> "Former":
         """The same with `more` further features, unknown for everybody so far."""

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from models.lloyd import Partition
-from models.space import F64, Ints, Space
+from models.space import F64, Bools, Ints, Space
 
 
 class Learner(Protocol):
@@ -19,8 +19,16 @@ class Learner(Protocol):
         """Rows whose centroids are not the means of their points, and are published as they are."""
         ...
 
-    def recall(self, known: Ints, then: F64) -> None:
-        """Before `learn`: where the customers of some rows lay a while ago, shape (m, d)."""
+    def recall(self, known: Ints, then: F64, seen: Bools) -> None:
+        """Before `learn`: what was a while ago.
+
+        Parameters
+        ----------
+        known, then
+            Rows whose customers were there, shape (m,), and where they lay, shape (m, d).
+        seen
+            Who has another vector since, or was not there, shape (n,).
+        """
         ...
 
     def learn(self, Z: F64, changed: Ints) -> Partition:

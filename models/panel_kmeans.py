@@ -8,7 +8,7 @@ import numpy as np
 from models.fading import Fading
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.movement import Movement
-from models.space import F64, Ints, Space
+from models.space import F64, Bools, Ints, Space
 from models.structure import COST, Moments, Scored, elsewhere, proposals, quality
 from models.tightness import Tightness
 from models.young import Young
@@ -97,8 +97,9 @@ class PanelKMeans:
     def held(self) -> list[int]:
         return [self._young.row] if self._young.row >= 0 else []
 
-    def recall(self, rows: Ints, then: F64) -> None:
+    def recall(self, rows: Ints, then: F64, seen: Bools) -> None:
         self._rows, self._then = rows, then
+        self._fading.look(seen)
 
     def learn(self, Z: F64, changed: Ints) -> Partition:
         rng = np.random.default_rng([self.seed, self._ticks])

@@ -221,7 +221,10 @@ class Trainer:
             now = self.snapshot.ids[partition(Z, self.snapshot.centroids).labels]
             self._ancestry.tick(list(self._panel), now)
         self._former.tick(list(self._panel), X, space)
-        self._learner.recall(*self._former.places(list(self._panel), space))
+        self._learner.recall(
+            *self._former.places(list(self._panel), space),
+            self._former.seen(list(self._panel), X, space),
+        )
         found = self._learner.learn(Z, self._panel.take_changed())
         if self.snapshot is not None and not self._worth_publishing(self.snapshot, Z, found):
             return None

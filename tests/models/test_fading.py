@@ -47,6 +47,27 @@ def test_what_is_only_left_behind_is_retired_when_others_would_be_tighter() -> N
     assert fading.left_behind(divided((HERE, 1000))) is None
 
 
+def test_who_has_been_seen_and_is_still_there_is_not_left_behind() -> None:
+    # Of everybody 61.6 % have been seen lately; a small segment needs half of that: 30.8 %.
+    for seen_there, lasts in [(11, True), (10, False)]:
+        seen = np.concatenate([np.arange(965) < 605, np.arange(35) < seen_there])
+        fading = Fading()
+        lasting(fading, (HERE, 800), (THERE, 200))
+        fading.look(seen)
+        few = divided((HERE, 965), (THERE, 35))
+        assert (fading.left_behind(few) is None) == lasts
+        assert fading.lasting(few, 2).tolist() == [True, lasts]
+
+
+def test_where_others_were_may_be_a_new_segment_of_who_has_been_seen_there() -> None:
+    fading = faded()
+    few = divided((HERE, 970), (THERE, 30))
+    fading.look(np.repeat([True, False], [970, 30]))
+    assert fading.remains(few)
+    fading.look(np.ones(1000, dtype=bool))
+    assert not fading.remains(few)
+
+
 def test_what_has_become_half_of_much_is_not_small() -> None:
     fading = Fading()
     assert lasting(fading, (HERE, 100), (THERE, 900)) == [True, True]

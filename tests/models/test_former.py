@@ -30,6 +30,15 @@ def test_places_are_told_when_they_are_old_enough() -> None:
     assert then == pytest.approx(np.array([[2.0, -1.0], [0.0, 0.0]]), abs=0.01)
 
 
+def test_who_has_another_vector_has_been_seen() -> None:
+    former = Former(2)
+    assert former.seen(["a"], A[None, :], SPACE).tolist() == [True]
+    for _ in range(FORMER_TICKS + 1):
+        former.tick(["a", "b", "c"], np.array([A, B, [np.nan, 1.0]]), SPACE)
+    X = np.array([A, [np.nan, 1.0], A, A])
+    assert former.seen(["new", "c", "b", "a"], X, SPACE).tolist() == [True, False, True, False]
+
+
 def test_they_follow_the_space_and_the_features() -> None:
     former = Former(2)
     for _ in range(FORMER_TICKS + 1):
