@@ -10,7 +10,7 @@ from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.movement import Movement
 from models.space import F64, Bools, Ints, Space
 from models.structure import COST, Moments, Scored, elsewhere, proposals, quality
-from models.tightness import Tightness
+from models.tightness import Tightness, looser
 from models.young import Young
 
 #: More segments than this nobody keeps apart.
@@ -110,10 +110,10 @@ class PanelKMeans:
             return self._take(Z, self._searched(Z, rng))
         movement = self._recalled(Z)
         here = self._in_force(Z, movement)
-        offered = self._offered(Z, here.found, rng, movement)
+        beyond = self._beyond(Z, here.found, rng)
+        offered = self._offered(Z, here.found, rng, movement, beyond)
         self._tightness.climb((one.found for one in (here, *offered)), _near(here.found.k))
-        lack = self._tightness.lack(here.found) - self._young.forgiven(self._ticks)
-        self._lacking = lack > REMAINS_SLACK
+        self._lacking = self._lacks(Z, here.found, beyond)
         best = max(
             (self._judged(one, here, Z, movement, growing) for one in offered),
             key=lambda one: one.gain - one.margin,
@@ -206,9 +206,28 @@ class PanelKMeans:
         groups = Moments.of(Z, judged, found.k if self.natural else 1)
         return Scored(found, quality(groups))
 
+    def _beyond(self, Z: F64, found: Partition, rng: np.random.Generator) -> list[Scored]:
+        """With the centroid of what is left behind elsewhere, if there is such a segment."""
+        row = self._fading.left_behind(found)
+        if row is None:
+            return []
+        return [Scored.after(Z, elsewhere(Z, found, row, rng), SEARCH_STEPS)]
+
+    def _lacks(self, Z: F64, here: Partition, beyond: list[Scored]) -> bool:
+        """Whether the structure in force lacks tightness, but for what newcomers are allowed.
+
+        What is left behind is not theirs: its centroid would do better elsewhere all the same.
+        """
+        forgiven = self._young.forgiven(self._ticks)
+        if forgiven > 0.0 and beyond:
+            settled = lloyd(Z, here.centroids, SEARCH_STEPS)
+            return looser(settled, beyond[0].found.inertia) > REMAINS_SLACK
+        return self._tightness.lack(here) - forgiven > REMAINS_SLACK
+
     def _offered(
-        self, Z: F64, found: Partition, rng: np.random.Generator, movement: Movement
-    ) -> list[Scored]:
+        self, Z: F64, found: Partition, rng: np.random.Generator, movement: Movement,
+        beyond: list[Scored],
+    ) -> list[Scored]:  # fmt: skip
         """Other structures: proposals, fresh starts, the tightest known, none, the challenger."""
         smallest = max(NEW_COUNT, round(NEW_SHARE * len(Z)))
         fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
@@ -222,10 +241,7 @@ class PanelKMeans:
         if self._challenger is not None and self._challenging < 0:
             warm.append(self._challenger)
         rival = self._tightness.rival(Z, found.k, LLOYD_STEPS, self._ticks, rng)
-        scored = [Scored.of(Z, rival)]
-        left_behind = self._fading.left_behind(found)
-        if left_behind is not None:
-            scored.append(Scored.after(Z, elsewhere(Z, found, left_behind, rng), SEARCH_STEPS))
+        scored = [Scored.of(Z, rival), *beyond]
         scored += [Scored.after(Z, centroids, WARM_STEPS) for centroids in warm]
         gathered = [(wider, found.k) for wider in movement.gatherings(found.centroids, rng)]
         if self._challenger is not None and self._challenging >= 0:

@@ -46,13 +46,8 @@ class Tightness:
         self._inertia = {k: one.inertia for k, one in best.items()}
 
     def lack(self, found: Partition) -> float:
-        """By how much it is less tight than the tightest of as many segments (nats per customer).
-
-        Half of the log-likelihood of round groups.
-        """
-        tightest = max(self._inertia.get(found.k, found.inertia), 1e-12)
-        ratio = float(np.log(max(found.inertia, 1e-12) / tightest))
-        return 0.5 * int(found.centroids.shape[1]) * ratio
+        """By how much it is less tight than the tightest of as many segments; see `looser`."""
+        return looser(found, self._inertia.get(found.k, found.inertia))
 
     def move(self, old: Space, new: Space) -> None:
         """The space has moved."""
@@ -70,3 +65,9 @@ class Tightness:
         self.known = {len(rows): np.array(rows) for rows in state["tightest"]}
         rival = state.get("rival")
         self._rival = np.array(rival) if rival else None
+
+
+def looser(found: Partition, inertia: float) -> float:
+    """By how much it is less tight than that (nats per customer; of round groups)."""
+    ratio = max(found.inertia, 1e-12) / max(inertia, 1e-12)
+    return 0.5 * int(found.centroids.shape[1]) * float(np.log(ratio))

@@ -5,7 +5,7 @@ import pytest
 
 from models.lloyd import best_of, partition
 from models.space import F64, Space
-from models.tightness import RIVAL_TICKS, Tightness
+from models.tightness import RIVAL_TICKS, Tightness, looser
 
 X = np.array([[0.0, 0.0], [0.0, 2.0], [10.0, 0.0], [10.0, 2.0]])
 #: Inertia 4, and 100.
@@ -27,6 +27,11 @@ def test_the_tightest_is_kept_and_what_others_lack() -> None:
     assert tightness.lack(partition(X, WIDE)) == pytest.approx(np.log(100 / 4))
     assert tightness.lack(partition(X, NARROW)) == 0.0
     assert tightness.lack(partition(X, np.array([[0.0, 1.0], [10.0, 0.0], [10.0, 2.0]]))) == 0.0
+
+
+def test_looser_than_an_inertia() -> None:
+    # Inertia 100 against 1: half of two coordinates, by the logarithm of a hundred.
+    assert looser(partition(X, WIDE), 1.0) == pytest.approx(np.log(100.0))
 
 
 def many() -> F64:
