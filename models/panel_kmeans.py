@@ -9,12 +9,12 @@ from models.fading import Fading
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.movement import Movement
 from models.space import F64, Bools, Ints, Space
-from models.structure import COST, Moments, Scored, elsewhere, proposals, quality
+from models.structure import COST, Moments, Scored, elsewhere, grains, proposals, quality
 from models.tightness import Tightness, looser
 from models.young import Young
 
 #: More segments than this nobody keeps apart.
-MOST_SEGMENTS = 10
+MOST_SEGMENTS = 12
 #: So many where the customers do not fall into groups by themselves: people want some division.
 USEFUL_SEGMENTS = 4
 #: A new segment has at least this share of the customers, and this many.
@@ -29,12 +29,12 @@ CLEAR = 0.06
 #: come must tell so much together (nats, of all customers), in so many ticks. Some 10^5 places are
 #: looked at in two million updates; chance brings exp(20) to 1 at one in 10^8 of them.
 NEWS, ARRIVED_TICKS = 20.0, 2
-#: What the structure in force may lack in tightness (nats; .25 % of inertia), as divisions that
-#: are nearly as good come and go.
-SLACK = 0.0175
+#: What the structure in force may lack in tightness (nats per feature; .25 % of inertia), as
+#: divisions that are nearly as good come and go.
+SLACK = 0.00125
 #: A segment that is only left behind is kept as long as the structure lacks no more than this
 #: (.1 % of inertia; more than Lloyd's steps leave undone in a tick).
-REMAINS_SLACK = 0.007
+REMAINS_SLACK = 0.0005
 #: The longer a structure is in force, the more another must bring: after so many ticks so many
 #: times as much, where it need not bring as much anyway.
 TENURE_TICKS, TENURE = 80, 3.0
@@ -91,7 +91,7 @@ class PanelKMeans:
         self._ticks = 0
         self._since, self._young = 0, Young()
         self._lacking = False
-        self._size = 0
+        self._size, self._grain = 0, np.zeros(0)
 
     @property
     def held(self) -> list[int]:
@@ -105,7 +105,7 @@ class PanelKMeans:
         rng = np.random.default_rng([self.seed, self._ticks])
         self._ticks += 1
         growing = len(Z) > GROWTH * self._size
-        self._size = len(Z)
+        self._size, self._grain = len(Z), grains(Z)
         if self._centroids is None:
             return self._take(Z, self._searched(Z, rng))
         movement = self._recalled(Z)
@@ -128,7 +128,8 @@ class PanelKMeans:
             self._fading.restructured(here.found, best.found, self._ticks)
             if best.newcomers < 0:
                 return self._take(Z, best.found)
-            lack = self._worth(here, SLACK) - self._worth(Scored.of(Z, best.found), SLACK)
+            newer = Scored.of(Z, best.found, self._grain)
+            lack = self._worth(here, SLACK) - self._worth(newer, SLACK)
             return self._take(Z, best.found, best.newcomers, max(0.0, lack))
         return here.found
 
@@ -203,7 +204,7 @@ class PanelKMeans:
             self._young.replaced()
             self.generation += 1
         judged = found.labels if self.natural else np.zeros(len(Z), dtype=np.int64)
-        groups = Moments.of(Z, judged, found.k if self.natural else 1)
+        groups = Moments.of(Z, judged, found.k if self.natural else 1, self._grain)
         return Scored(found, quality(groups))
 
     def _beyond(self, Z: F64, found: Partition, rng: np.random.Generator) -> list[Scored]:
@@ -211,18 +212,18 @@ class PanelKMeans:
         row = self._fading.left_behind(found)
         if row is None:
             return []
-        return [Scored.after(Z, elsewhere(Z, found, row, rng), SEARCH_STEPS)]
+        return [Scored.after(Z, elsewhere(Z, found, row, rng), SEARCH_STEPS, self._grain)]
 
     def _lacks(self, Z: F64, here: Partition, beyond: list[Scored]) -> bool:
         """Whether the structure in force lacks tightness, but for what newcomers are allowed.
 
         What is left behind is not theirs: its centroid would do better elsewhere all the same.
         """
-        forgiven = self._young.forgiven(self._ticks)
+        forgiven, most = self._young.forgiven(self._ticks), REMAINS_SLACK * int(Z.shape[1])
         if forgiven > 0.0 and beyond:
             settled = lloyd(Z, here.centroids, SEARCH_STEPS)
-            return looser(settled, beyond[0].found.inertia) > REMAINS_SLACK
-        return self._tightness.lack(here) - forgiven > REMAINS_SLACK
+            return looser(settled, beyond[0].found.inertia) > most
+        return self._tightness.lack(here) - forgiven > most
 
     def _offered(
         self, Z: F64, found: Partition, rng: np.random.Generator, movement: Movement,
@@ -230,7 +231,7 @@ class PanelKMeans:
     ) -> list[Scored]:  # fmt: skip
         """Other structures: proposals, fresh starts, the tightest known, none, the challenger."""
         smallest = max(NEW_COUNT, round(NEW_SHARE * len(Z)))
-        fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS)
+        fresh = proposals(Z, found, rng, smallest, MOST_SEGMENTS, self._grain)
         anywhere = rng.integers(2, MOST_SEGMENTS + 1)
         fresh += [spread_out(Z, int(k), rng) for k in (rng.choice(_near(found.k)), anywhere)]
         warm = [Z.mean(axis=0)[None, :], *self._tightness.known.values()]
@@ -241,15 +242,15 @@ class PanelKMeans:
         if self._challenger is not None and self._challenging < 0:
             warm.append(self._challenger)
         rival = self._tightness.rival(Z, found.k, LLOYD_STEPS, self._ticks, rng)
-        scored = [Scored.of(Z, rival), *beyond]
-        scored += [Scored.after(Z, centroids, WARM_STEPS) for centroids in warm]
+        scored = [Scored.of(Z, rival, self._grain), *beyond]
+        scored += [Scored.after(Z, centroids, WARM_STEPS, self._grain) for centroids in warm]
         gathered = [(wider, found.k) for wider in movement.gatherings(found.centroids, rng)]
         if self._challenger is not None and self._challenging >= 0:
             gathered.append((self._challenger, self._challenging))
         if found.k < MOST_SEGMENTS:
             settled = [movement.settled(Z, wider, row, WARM_STEPS) for wider, row in gathered]
-            scored += [Scored.of(Z, one) for one in settled]
-        scored += [Scored.after(Z, centroids, LLOYD_STEPS) for centroids in fresh]
+            scored += [Scored.of(Z, one, self._grain) for one in settled]
+        scored += [Scored.after(Z, centroids, LLOYD_STEPS, self._grain) for centroids in fresh]
         large = [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
         return [s for s in large if not self._fading.remains(s.found)]
 
@@ -282,18 +283,18 @@ class PanelKMeans:
         return 1.0 + (TENURE - 1.0) * min(1.0, (self._ticks - self._since) / TENURE_TICKS)
 
     def _worth(self, scored: Scored, slack: float = 0.0) -> float:
-        """Quality, less what it lacks in tightness but for `slack` of it."""
+        """Quality, less what it lacks in tightness but for `slack` of it (nats per feature)."""
         if scored.found.k == 1:
             return scored.score
         lack = TIGHTNESS * self._tightness.lack(scored.found)
-        return scored.score - max(0.0, lack - slack)
+        return scored.score - max(0.0, lack - slack * int(scored.found.centroids.shape[1]))
 
     def _searched(self, Z: F64, rng: np.random.Generator) -> Partition:
         """The first structure, from nothing."""
         part = Z if len(Z) <= SEARCHED else Z[rng.choice(len(Z), SEARCHED, replace=False)]
         most = min(MOST_SEGMENTS, max(1, len(part) // (2 * NEW_COUNT)))
         found = [best_of(part, k, 2, rng, steps=15) for k in range(1, most + 1)]
-        best = max(found, key=lambda f: quality(Moments.of(part, f.labels, f.k)))
+        best = max(found, key=lambda f: quality(Moments.of(part, f.labels, f.k, self._grain)))
         return lloyd(Z, best.centroids, LLOYD_STEPS)
 
     def _take(self, Z: F64, found: Partition, newcomers: int = -1, lack: float = 0.0) -> Partition:

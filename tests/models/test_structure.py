@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from models import structure
 from models.lloyd import best_of, lloyd, partition
-from models.structure import Moments, best_merge, elsewhere, proposals, quality
+from models.structure import Moments, best_merge, elsewhere, grains, proposals, quality
 
 
 def three(rng: np.random.Generator, n: int = 600, apart: float = 6.0) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_proposals_offer_the_missing_split() -> None:
     rng = np.random.default_rng(6)
     Z = three(rng, apart=8.0)
     two = best_of(Z, 2, 5, rng)
-    offered = proposals(Z, two, rng, smallest=10, most=8)
+    offered = proposals(Z, two, rng, smallest=10, most=8, grain=grains(Z))
     best = max(
         (partition(Z, c) for c in offered), key=lambda f: quality(Moments.of(Z, f.labels, f.k))
     )
@@ -103,3 +103,22 @@ def test_where_all_are_in_one_place_there_is_nowhere_else() -> None:
     Z = np.ones((5, 2))
     found = partition(Z, np.array([[9.0, 9.0], [1.0, 1.0], [5.0, 5.0]]))
     assert elsewhere(Z, found, 2, np.random.default_rng(1))[1:].tolist() == [[1.0, 1.0]] * 2
+
+
+def test_one_of_two_values_is_no_group() -> None:
+    rng = np.random.default_rng(8)
+    for share in (0.02, 0.2, 0.5):
+        flags = (rng.random((2000, 3)) < share).astype(float)
+        Z = np.column_stack([flags, rng.normal(size=2000)])
+        Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
+        grain = grains(Z)
+        whole = quality(Moments.of(Z, np.zeros(2000, dtype=np.int64), 1, grain))
+        apart = quality(Moments.of(Z, flags[:, 0].astype(np.int64), 2, grain))
+        assert apart < whole
+
+
+def test_grain_by_hand() -> None:
+    # Values 0, 0, 0, 2, 3: their nearest others are 2, 2, 2, 1 and 1 away; squares 4, 4, 4, 1, 1.
+    few = np.array([0.0, 0.0, 0.0, 2.0, 3.0])
+    fine = np.linspace(0.0, 1.0, 5) / 10
+    assert grains(np.column_stack([few, fine, np.zeros(5)])) == pytest.approx([0.28, 0.05, 0.05])
