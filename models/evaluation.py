@@ -195,7 +195,7 @@ def judge(run: Run, score: Score, truth: Ints | None) -> None:
     truth = truth[seen]
     score.ari = adjusted_rand(truth, run.ids[seen])
     score.ari_stateless = adjusted_rand(truth, found.labels)
-    own = Space.of(run.X[seen]).project(run.X[seen])
+    own = Space.of(run.X[seen], snapshot.space.logged).project(run.X[seen])
     score.ari_batch = adjusted_rand(truth, best_of(own, score.personas, STARTS, rng).labels)
 
 

@@ -25,12 +25,12 @@ class Former:
         self._then: tuple[dict[str, int], F16] = ({}, _nobody(width))
         self._lately = self._then
 
-    def tick(self, customers: Collection[str], X: F64, space: Space) -> None:
+    def tick(self, customers: Collection[str], X: F64) -> None:
         """Once per tick: the raw vectors now; they are taken in every `FORMER_TICKS`."""
         if self._ticks % FORMER_TICKS == 0:
             rows = {name: row for row, name in enumerate(customers)}
             self._then = self._lately
-            self._lately = rows, flatten(X, space.logged).astype(np.float16)
+            self._lately = rows, _levels(X)
         self._ticks += 1
 
     def customers(self) -> set[str]:
@@ -50,14 +50,13 @@ class Former:
         known = np.flatnonzero(found >= 0)
         return known, space.at(levels[found[known]].astype(np.float64))
 
-    def seen(self, customers: Collection[str], X: F64, space: Space) -> Bools:
+    def seen(self, customers: Collection[str], X: F64) -> Bools:
         """Who has another vector than then, shape (n,); who was not there has."""
         rows, levels = self._then
         found = np.array([rows.get(name, -1) for name in customers], dtype=np.int64)
         seen: Bools = found < 0
         known = np.flatnonzero(~seen)
-        now = flatten(X[known], space.logged).astype(np.float16)
-        then = levels[found[known]]
+        now, then = _levels(X[known]), levels[found[known]]
         seen[known] = ((now != then) & ~(np.isnan(now) & np.isnan(then))).any(axis=1)
         return seen
 
@@ -103,6 +102,10 @@ def _without(
     if len(kept) == len(rows):
         return look
     return {name: i for i, name in enumerate(kept)}, levels[list(kept.values())]
+
+
+def _levels(X: F64) -> F16:
+    return flatten(X, np.ones(X.shape[1], dtype=bool)).astype(np.float16)
 
 
 def _nobody(width: int) -> F16:

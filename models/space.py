@@ -1,4 +1,4 @@
-"""The model space: raw features, logarithm, standardised on the panel, clipped."""
+"""The model space: raw features, mostly as logarithms, standardised on the panel, clipped."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,6 +16,10 @@ CLIP = 5.0
 #: A feature whose logarithm varies less than this is constant: it may not be blown up to ±5.
 LEAST_SCALE = 1e-6
 
+#: A feature is no amount, and taken as it is, if so many of its values have the rarer sign and its
+#: tails are no heavier than this (fourth moment; 3 is normal); the second of each once it is so.
+BOTH_SIGNS, TAILS = (0.1, 0.02), (6.0, 12.0)
+
 #: Larger values count as these: nothing may overflow.
 LARGEST, LARGEST_LOG = 1e12, 709.0
 
@@ -24,6 +28,7 @@ LARGEST, LARGEST_LOG = 1e12, 709.0
 class Space:
     """How a raw vector becomes a point: ``clip((signed_log1p(x) - mean) / scale)``.
 
+    Features that are not `logged` are taken as they are.
     Unknown values (NaN) lie at the mean, so they pull a customer nowhere.
 
     Parameters
@@ -79,26 +84,55 @@ class Space:
         return Z
 
     def at(self, levels: F64) -> F64:
-        """Points of what `flatten` made of raw vectors."""
+        """Points of logarithms, which `flatten` made of raw vectors."""
+        if not self._all_logged:
+            levels = np.where(self.logged, levels, _grown(levels))
         Z = np.clip((levels - self.mean) / self.scale, -self.clip, self.clip)
         Z[np.isnan(Z)] = 0.0
         return Z
 
     def moved(self, Z: F64, to: "Space") -> F64:
         """Points of this space as points of another (exact where nothing was clipped)."""
-        return np.clip((Z * self.scale + self.mean - to.mean) / to.scale, -to.clip, to.clip)
+        levels = Z * self.scale + self.mean
+        levels = np.where(self.logged & ~to.logged, _grown(levels), levels)
+        levels = np.where(to.logged & ~self.logged, _logarithms(levels), levels)
+        return np.clip((levels - to.mean) / to.scale, -to.clip, to.clip)
 
     def raw(self, z: F64) -> F64:
         """The raw vector that lies at point `z`."""
         level = z * self.scale + self.mean
-        grown = np.sign(level) * np.expm1(np.minimum(np.abs(level), LARGEST_LOG))
-        return np.where(self.logged, grown, level)
+        return np.where(self.logged, _grown(level), level)
+
+
+def amounts(X: F64, before: Bools | None = None) -> Bools:
+    """Which features are to be taken as logarithms, shape (d,).
+
+    Parameters
+    ----------
+    before
+        Which are; it takes more to change that. All of them if omitted.
+    """
+    L = flatten(X, np.zeros(X.shape[1], dtype=bool))
+    known = ~np.isnan(L)
+    count = np.maximum(known.sum(axis=0), 1)
+    rarer = np.minimum((L < 0.0).sum(axis=0), (L > 0.0).sum(axis=0)) / count
+    squares = np.where(known, L - np.where(known, L, 0.0).sum(axis=0) / count, 0.0) ** 2
+    spread = squares.sum(axis=0) / count
+    tails = (squares * squares).sum(axis=0) / count / np.maximum(spread * spread, 1e-300)
+    before = np.ones(X.shape[1], dtype=bool) if before is None else before
+    logged: Bools = (rarer < np.where(before, *BOTH_SIGNS)) | (tails > np.where(before, *TAILS))
+    return logged
 
 
 def flatten(X: F64, logged: Bools) -> F64:
     """``sign(x)·log1p(|x|)`` of the logged features; infinities become large numbers."""
     bound = np.where(logged, LARGEST_LOG, LARGEST)
     return np.clip(_unbounded(X, logged), -bound, bound)
+
+
+def _grown(levels: F64) -> F64:
+    """The raw values of logarithms."""
+    return np.sign(levels) * np.expm1(np.minimum(np.abs(levels), LARGEST_LOG))
 
 
 def _unbounded(X: F64, logged: Bools) -> F64:

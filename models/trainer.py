@@ -17,7 +17,7 @@ from models.naming import effects, names, sentence
 from models.panel import Panel, panel_hash
 from models.registry import learner as make_learner
 from models.snapshot import HYSTERESIS, Segment, Snapshot
-from models.space import F64, Space
+from models.space import F64, Space, amounts
 
 __all__ = ["Trainer", "panel_hash"]
 
@@ -215,20 +215,20 @@ class Trainer:
         if n < self._least or self._panel.changed < max(1.0, FRESH * n):
             return None
         X = self._panel.X
-        space = self.snapshot.space if self.snapshot else Space.of(X)
+        space = self.snapshot.space if self.snapshot else Space.of(X, amounts(X))
         Z = space.project(X)
         if self.snapshot is not None:
             now = self.snapshot.ids[partition(Z, self.snapshot.centroids).labels]
             self._ancestry.tick(list(self._panel), now)
-        self._former.tick(list(self._panel), X, space)
+        self._former.tick(list(self._panel), X)
         self._learner.recall(
             *self._former.places(list(self._panel), space),
-            self._former.seen(list(self._panel), X, space),
+            self._former.seen(list(self._panel), X),
         )
         found = self._learner.learn(Z, self._panel.take_changed())
         if self.snapshot is not None and not self._worth_publishing(self.snapshot, Z, found):
             return None
-        moved_space = Space.of(X)
+        moved_space = Space.of(X, amounts(X, space.logged))
         Z = moved_space.project(X)
         moved = space.moved(found.centroids, moved_space)
         centroids = means(Z, found.labels, found.k, moved)
@@ -275,6 +275,7 @@ class Trainer:
         )
         return Snapshot(
             version=version, features=self.features, mean=space.mean, scale=space.scale,
+            logged=tuple(space.logged.tolist()),
             segments=segments, trained_on=len(Z), hysteresis=self.hysteresis,
             panel_rate=self._panel.rate, natural=self._learner.natural, language=self.language,
             changes=lineage.changes if before else (),

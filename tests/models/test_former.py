@@ -19,11 +19,11 @@ def test_nobody_is_known_at_first() -> None:
 
 def test_places_are_told_when_they_are_old_enough() -> None:
     former = Former(2)
-    former.tick(["a", "b"], np.array([A, B]), SPACE)
+    former.tick(["a", "b"], np.array([A, B]))
     for _ in range(FORMER_TICKS - 1):
-        former.tick(["a", "b"], np.array([B, B]), SPACE)
+        former.tick(["a", "b"], np.array([B, B]))
         assert former.places(["a"], SPACE)[0].tolist() == []
-    former.tick(["a", "b"], np.array([B, B]), SPACE)
+    former.tick(["a", "b"], np.array([B, B]))
     # In another order, with somebody who was not there.
     rows, then = former.places(["new", "b", "a"], SPACE)
     assert rows.tolist() == [1, 2]
@@ -32,17 +32,17 @@ def test_places_are_told_when_they_are_old_enough() -> None:
 
 def test_who_has_another_vector_has_been_seen() -> None:
     former = Former(2)
-    assert former.seen(["a"], A[None, :], SPACE).tolist() == [True]
+    assert former.seen(["a"], A[None, :]).tolist() == [True]
     for _ in range(FORMER_TICKS + 1):
-        former.tick(["a", "b", "c"], np.array([A, B, [np.nan, 1.0]]), SPACE)
+        former.tick(["a", "b", "c"], np.array([A, B, [np.nan, 1.0]]))
     X = np.array([A, [np.nan, 1.0], A, A])
-    assert former.seen(["new", "c", "b", "a"], X, SPACE).tolist() == [True, False, True, False]
+    assert former.seen(["new", "c", "b", "a"], X).tolist() == [True, False, True, False]
 
 
 def test_they_follow_the_space_and_the_features() -> None:
     former = Former(2)
     for _ in range(FORMER_TICKS + 1):
-        former.tick(["a"], np.array([[A[0], np.nan]]), SPACE)
+        former.tick(["a"], np.array([[A[0], np.nan]]))
     elsewhere = Space(np.array([0.0, 2.0]), np.array([0.5, 2.0]), np.array([True, True]))
     assert former.places(["a"], elsewhere)[1] == pytest.approx(np.array([[2.0, 0.0]]), abs=0.01)
     wider = Space(np.zeros(3), np.ones(3), np.array([True] * 3))
@@ -54,11 +54,11 @@ def test_they_follow_the_space_and_the_features() -> None:
 def test_a_stored_one_goes_on() -> None:
     former = Former(2)
     for _ in range(FORMER_TICKS + 5):
-        former.tick(["a", "b"], np.array([A, B]), SPACE)
+        former.tick(["a", "b"], np.array([A, B]))
     again = Former.restored(former.state(), 2)
     for one in (former, again):
         for _ in range(FORMER_TICKS):
-            one.tick(["b"], np.array([A]), SPACE)
+            one.tick(["b"], np.array([A]))
     for got, expected in zip(
         again.places(["a", "b"], SPACE), former.places(["a", "b"], SPACE), strict=True
     ):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.space import CLIP, Space, distances, flatten
+from models.space import CLIP, Space, amounts, distances, flatten
 
 E = np.e
 
@@ -70,3 +70,27 @@ def test_a_point_moved_to_another_space_is_the_same_customer() -> None:
 def test_distances_by_hand() -> None:
     D = distances(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0], [3.0, 0.0]]))
     assert D == pytest.approx(np.array([[0.0, 9.0], [25.0, 16.0]]))
+
+
+def test_what_has_both_signs_is_no_amount() -> None:
+    rng = np.random.default_rng(1)
+    spread = rng.uniform(0.0, 1.0, 1000)
+    balance, spend = rng.normal(0.0, 40.0, 1000), rng.lognormal(3.0, 1.0, 1000)
+    debts, wild = -spend, rng.standard_t(1.5, 1000)
+    refunded = np.where(np.arange(1000) < 50, -spend, spend)
+    X = np.column_stack([balance, spend, debts, wild, refunded, np.full(1000, np.nan)])
+    assert amounts(X).tolist() == [False, True, True, True, True, True]
+    # What was taken as it is stays so until hardly any value has the rarer sign.
+    for count, logged in [(50, False), (15, True)]:
+        few = np.where(np.arange(1000) < count, -spread, spread)
+        assert amounts(few[:, None], np.array([False])).tolist() == [logged]
+        assert amounts(few[:, None]).tolist() == [True]
+
+
+def test_a_point_moves_to_and_from_a_space_of_logarithms() -> None:
+    plain = Space(np.array([1.0]), np.array([2.0]), np.array([False]))
+    logged = Space(np.array([0.5]), np.array([1.0]), np.array([True]))
+    x = np.array([[-3.0], [6.0]])
+    for one, other in ((plain, logged), (logged, plain)):
+        assert one.moved(one.project(x), other) == pytest.approx(other.project(x))
+        assert one.at(flatten(x, np.array([True]))) == pytest.approx(one.project(x))
