@@ -26,9 +26,10 @@ _COLUMNS = {
     "last_seen": "last_seen_ms",
     "version": "version",
     "orders": "orders",
-    "spend": "spend_minor",
     "first_seen": "first_seen_ms",
 }
+#: What a confidence is written as, by hundredths.
+_HUNDREDTHS = tuple(str(i / 100) for i in range(101))
 
 
 @dataclass(slots=True)
@@ -98,11 +99,14 @@ def _values(
     clusters = state["cluster"].tolist()
     values: list[list[Any]] = [stored_forms(state, extras)]
     for name in fields:
-        if name in _COLUMNS:
+        if name == "spend":
+            # May be larger than what is exact in a double.
+            values.append([str(minor) for minor in state["spend_minor"].tolist()])
+        elif name in _COLUMNS:
             values.append(state[_COLUMNS[name]].tolist())
         elif name == "confidence":
-            confidence = judged.clusters.confidence[which].astype(np.float64)
-            values.append(np.round(confidence, 2).tolist())
+            hundredths = np.rint(100 * judged.clusters.confidence[which]).astype(np.int64)
+            values.append([_HUNDREDTHS[i] for i in hundredths.tolist()])
         elif name == "cluster":
             values.append([cluster_segment(cluster) for cluster in clusters])
         elif name == "cluster_name":

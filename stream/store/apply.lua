@@ -1,20 +1,17 @@
 -- One batch of one partition, all or nothing.
 --
 -- KEYS: offsets, due, categories, counters, changes, transfers
--- ARGV: writer expected, writer now, moves, constants, groups, memberships, changes, due times,
---       categories, counters, links
+-- ARGV: one MessagePack array: writer expected, writer now, moves, constants, groups, memberships,
+--       changes, due times, categories, counters, links
 -- Each list begins with its count; a move is topic, prev, next, topic id. Refused (nothing is
 -- written) unless the offsets of all topics that move and the partition's last writer are what
 -- the worker computed from.
 local offsets, due, categories, counters, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local transfers = KEYS[6]
-local at = 0
+local packed, at = cmsgpack.unpack(ARGV[1]), 0
 local function take()
   at = at + 1
-  return ARGV[at]
-end
-local function count()
-  return tonumber(take())
+  return packed[at]
 end
 
 local expected, writer = take(), take()
@@ -24,7 +21,7 @@ if stored_writer ~= expected then
 end
 -- Field, value, field, value, … of the offsets.
 local moved = {'writer', writer}
-for _ = 1, count() do
+for _ = 1, take() do
   local topic, prev, next_offset, topic_id = take(), take(), take(), take()
   local stored = redis.call('HGET', offsets, topic) or ''
   if stored ~= prev then
@@ -37,19 +34,22 @@ end
 
 -- Fields that are the same for every customer of the batch: name, value, name, value, …
 local constants = {}
-for i = 1, 2 * count() do
+for i = 1, 2 * take() do
   constants[i] = take()
 end
 
 -- Customers whose record is written with the same fields; with the place of their last event,
 -- if an event it was.
-for _ = 1, count() do
+for _ = 1, take() do
   local names = {}
-  for i = 1, count() do
+  for i = 1, take() do
     names[i] = take()
   end
-  local sourced = take() == '1'
-  local record, fixed = {}, 1 + 2 * #names
+  local sourced = take()
+  local record, width, fixed = {}, #names, 1 + 2 * #names
+  for i = 1, width do
+    record[2 * i] = names[i]
+  end
   if sourced then
     fixed = fixed + 2
     record[fixed - 1] = 'source'
@@ -57,14 +57,14 @@ for _ = 1, count() do
   for i = 1, #constants do
     record[fixed + i] = constants[i]
   end
-  for _ = 1, count() do
+  for _ = 1, take() do
     local id = take()
     redis.call('SET', '$state' .. id, take())
     record[1] = '$customer' .. id
-    for i = 1, #names do
-      record[2 * i] = names[i]
-      record[2 * i + 1] = take()
+    for i = 1, width do
+      record[2 * i + 1] = packed[at + i]
     end
+    at = at + width
     if sourced then
       record[fixed] = take()
     end
@@ -72,7 +72,7 @@ for _ = 1, count() do
   end
 end
 
-for _ = 1, count() do
+for _ = 1, take() do
   local customer, segment, entered = take(), take(), take()
   local key = '$segment' .. segment .. '$members'
   if entered == '' then
@@ -83,16 +83,16 @@ for _ = 1, count() do
 end
 
 local keep = take()
-for _ = 1, count() do
+for _ = 1, take() do
   local record = {}
-  for i = 1, count() do
+  for i = 1, take() do
     record[i] = take()
   end
   redis.call('XADD', changes, 'MAXLEN', '~', keep, '*', unpack(record))
   redis.call('PUBLISH', changes, take())
 end
 
-for _ = 1, count() do
+for _ = 1, take() do
   local customer, moment = take(), take()
   if moment == '' then
     redis.call('ZREM', due, customer)
@@ -101,16 +101,16 @@ for _ = 1, count() do
   end
 end
 
-for _ = 1, count() do
+for _ = 1, take() do
   redis.call('HSET', categories, take(), take())
 end
 
-for _ = 1, count() do
+for _ = 1, take() do
   redis.call('HINCRBY', counters, take(), take())
 end
 
 -- Customers that are others from now on: whatever was written of them above is of the past.
-for _ = 1, count() do
+for _ = 1, take() do
   local id, target, state, transfer_id, transfer = take(), take(), take(), take(), take()
   redis.call('SET', '$state' .. id, state)
   if target == '' then

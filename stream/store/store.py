@@ -248,7 +248,7 @@ class Store:
             keys.CHANGES,
             keys.transfers(write.partition),
         ]
-        return [len(names), *names, *write.arguments(self._changes_kept)]
+        return [len(names), *names, write.packed(self._changes_kept)]
 
     async def _run_script(self, calls: Sequence[list[Any]]) -> list[Any]:
         """Replies to the calls of the script, sent together; errors are among them."""

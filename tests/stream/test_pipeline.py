@@ -41,6 +41,18 @@ async def test_totals_are_those_of_one_plain_pass(redis: Redis, most: int, toget
     assert counted(redis) == {"applied": 60}
 
 
+async def test_spend_is_exact_where_a_double_is_not(redis: Redis) -> None:
+    log, each = Log(PARTITIONS), 99_999_999_999_999
+    for number in range(91):
+        log.publish(PURCHASES, purchase("c0", number, each / 100))
+    async with Worker(log, settings_for(redis)) as worker:
+        await worker.assign()
+        await worker.drain()
+    assert 91 * each > 2**53
+    assert 91 * each % 2 == 1
+    assert redis.hget("agos:customer:c0", "spend") == str(91 * each)
+
+
 async def test_the_next_worker_goes_on_where_the_last_one_stopped(redis: Redis) -> None:
     log = shop(30)
     async with Worker(log, settings_for(redis)) as worker:

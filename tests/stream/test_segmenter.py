@@ -86,7 +86,7 @@ def test_a_new_customer_gets_every_field() -> None:
             "version": 1,
             "confidence": found["a"]["confidence"],
             "orders": 2,
-            "spend": 500,
+            "spend": "500",
             "first_seen": BEGIN_MS + 1,
             "cluster": "UNASSIGNED",
             "cluster_name": "",

@@ -105,6 +105,26 @@ async def test_a_batch_is_written_as_documented(store: Store, redis: Redis) -> N
     assert positions.writer == "w:1"
 
 
+async def test_every_value_comes_to_redis_as_it_is(store: Store, redis_url: str) -> None:
+    # Whole numbers below 2**53, text of any kind and length, and every byte.
+    names = [f"n{i}" for i in range(40)]
+    text = ["", "0", "0.29", "1e5", "ümläut 顧客 \0\n", "9007199254740993", "x" * 70_000]
+    numbers = [0, -1, 127, 128, -129, 65_536, -(2**31) - 1, 1_763_842_000_123, 2**53 - 1]
+    values = [*text, *numbers, *range(1000, 1000 + len(names) - len(text) - len(numbers))]
+    states = [bytes(range(256)) * 300, b"", b"\xc1\xff\x00"]
+    customers = ["a" * 256, 'it\'s "c"\t', "é顧\U0001f600"]
+    flat = [x for c, state in zip(customers, states, strict=True) for x in (c, state, *values, "e")]
+    assert (await apply(store, a_write(groups=[Group(names, 3, flat)]))).ok
+    assert await store.load(customers) == states
+    with Redis.from_url(redis_url) as raw:
+        for customer in customers:
+            assert raw.hgetall(f"agos:customer:{customer}") == {
+                **{n.encode(): str(v).encode() for n, v in zip(names, values, strict=True)},
+                b"source": b"e",
+                b"updated_at": b"77",
+            }
+
+
 @pytest.mark.parametrize(
     "claims",
     [
