@@ -156,6 +156,7 @@ class Crew:
         if self.before_group is not None:
             self.before_group(group)
         try:
+            await self.relay.keep_up(self.settings.changes)
             await self.pipeline.process(*group)
         except (KafkaError, TimeoutError) as error:
             if self.app.should_stop:

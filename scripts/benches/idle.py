@@ -51,10 +51,7 @@ def idle(customers: int, seed: int, on: str, seconds: float = 60.0) -> dict[str,
         with worker(settings, **more) as process:
             drain(client, process, settings.partitions, before + customers, before)
             _await_ready(client)
-            _await_settled(client)
-            begun, used = time.monotonic(), _cpu_seconds(process.pid)
-            time.sleep(seconds)
-            share = (_cpu_seconds(process.pid) - used) / (time.monotonic() - begun)
+            share = _share_of_a_core(client, process.pid, seconds)
             late = _carts(settings, client, names[:_CARTS])
     return {
         "broker": on,
@@ -77,16 +74,19 @@ def _await_ready(client: redis.Redis) -> None:
     raise TimeoutError(f"hot_cart was not complete in {_READY_SECONDS:.0f} s")
 
 
-def _await_settled(client: redis.Redis) -> None:
-    """Wait until nobody goes through the customers but for the pass that always goes on."""
-    deadline, found, calm = time.monotonic() + _SETTLED_SECONDS, _done(client), 0
+def _share_of_a_core(client: redis.Redis, pid: int, seconds: float) -> float:
+    """What the worker takes over `seconds` in which nobody goes through the customers but for the
+    pass that always goes on; measured again where another pass was asked for meanwhile."""
+    deadline, calm = time.monotonic() + _SETTLED_SECONDS, 0
     while time.monotonic() < deadline:
-        time.sleep(_LOOK_SECONDS)
-        before, found = found, _done(client)
-        scans, changes = (now - then for now, then in zip(found, before, strict=True))
-        calm = calm + 1 if scans <= _SCANS * _LOOK_SECONDS and not changes else 0
-        if calm == _CALM_LOOKS:
-            return
+        lasting = seconds if calm >= _CALM_LOOKS else _LOOK_SECONDS
+        before, begun, used = _done(client), time.monotonic(), _cpu_seconds(pid)
+        time.sleep(lasting)
+        took, elapsed = _cpu_seconds(pid) - used, time.monotonic() - begun
+        scans, changes = (now - then for now, then in zip(_done(client), before, strict=True))
+        calm = calm + 1 if scans <= _SCANS * lasting and not changes else 0
+        if calm > _CALM_LOOKS:
+            return took / elapsed
     raise TimeoutError(f"the customers were still gone through after {_SETTLED_SECONDS:.0f} s")
 
 

@@ -1,13 +1,15 @@
 -- One batch of one partition, all or nothing.
 --
--- KEYS: offsets, due, categories, counters, changes, transfers
+-- KEYS: offsets, due, categories, counters, changes, transfers, relay
 -- ARGV: one MessagePack array: writer expected, writer now, moves, constants, groups, memberships,
 --       changes, due times, categories, counters, links
 -- Each list begins with its count; a move is topic, prev, next, topic id. Refused (nothing is
 -- written) unless the offsets of all topics that move and the partition's last writer are what
--- the worker computed from.
+-- the worker computed from. Returns whether it was applied; if not, the topic@offset that is
+-- stored; who wrote last; how many change records Kafka does not have yet
+-- (-1: there are no new ones).
 local offsets, due, categories, counters, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local transfers = KEYS[6]
+local transfers, relay = KEYS[6], KEYS[7]
 local packed, at = cmsgpack.unpack(ARGV[1]), 0
 local function take()
   at = at + 1
@@ -17,7 +19,7 @@ end
 local expected, writer = take(), take()
 local stored_writer = redis.call('HGET', offsets, 'writer') or ''
 if stored_writer ~= expected then
-  return {0, '', stored_writer}
+  return {0, '', stored_writer, -1}
 end
 -- Field, value, field, value, … of the offsets.
 local moved = {'writer', writer}
@@ -25,7 +27,7 @@ for _ = 1, take() do
   local topic, prev, next_offset, topic_id = take(), take(), take(), take()
   local stored = redis.call('HGET', offsets, topic) or ''
   if stored ~= prev then
-    return {0, topic .. '@' .. stored, stored_writer}
+    return {0, topic .. '@' .. stored, stored_writer, -1}
   end
   local at_field = #moved
   moved[at_field + 1], moved[at_field + 2] = topic, next_offset
@@ -82,13 +84,23 @@ for _ = 1, take() do
   end
 end
 
-local keep = take()
-for _ = 1, take() do
+local keep, new = take(), take()
+local uncopied = -1
+if new > 0 then
+  uncopied = redis.call('HINCRBY', relay, 'added', new)
+    - (tonumber(redis.call('HGET', relay, 'copied') or '0'))
+end
+for _ = 1, new do
   local record = {}
   for i = 1, take() do
     record[i] = take()
   end
-  redis.call('XADD', changes, 'MAXLEN', '~', keep, '*', unpack(record))
+  -- What Kafka does not have yet is never trimmed.
+  if uncopied <= keep then
+    redis.call('XADD', changes, 'MAXLEN', '~', keep, '*', unpack(record))
+  else
+    redis.call('XADD', changes, '*', unpack(record))
+  end
   redis.call('PUBLISH', changes, take())
 end
 
@@ -125,4 +137,4 @@ for _ = 1, take() do
 end
 
 redis.call('HSET', offsets, unpack(moved))
-return {1, '', writer}
+return {1, '', writer, uncopied}

@@ -132,12 +132,19 @@ def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = F
 
 
 class Store:
-    """Redis as one worker sees it. Every call waits out passing errors for a bounded time."""
+    """Redis as one worker sees it. Every call waits out passing errors for a bounded time.
+
+    Attributes
+    ----------
+    uncopied
+        Change records that Kafka did not have yet, as far as is known.
+    """
 
     def __init__(self, settings: Settings, redis_client: Redis | None = None) -> None:
         self.redis = redis_client if redis_client is not None else client(settings)
         self._patience_seconds = settings.stall_seconds
         self._changes_kept = settings.changes
+        self.uncopied = 0
         self._script = script("apply")
         self._sha = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
         self._loaded = False
@@ -230,7 +237,9 @@ class Store:
                     # What cannot pass counts more than what may.
                     failure = failure if failure and not _passes(failure) else reply
                     continue
-                ok, stored, writer = reply
+                ok, stored, writer, uncopied = reply
+                if uncopied >= 0:
+                    self.uncopied = uncopied
                 ok = bool(ok) or writer == writes[i].writer.encode()
                 done[i] = Applied(ok, stored.decode(), writer.decode())
             if failure is not None:
@@ -247,6 +256,7 @@ class Store:
             keys.counters(write.partition),
             keys.CHANGES,
             keys.transfers(write.partition),
+            keys.RELAY,
         ]
         return [len(names), *names, write.packed(self._changes_kept)]
 

@@ -11,6 +11,7 @@ from stream.outbox import Message
 from stream.relay import Relay
 from stream.settings import Settings
 from stream.store.store import Store
+from stream.store.write import Write
 from stream.topics import SEGMENT_CHANGES, partition_of
 
 PARTITIONS = 4
@@ -124,6 +125,73 @@ async def test_another_relay_goes_on_where_the_last_one_stopped(
     add(redis_url, 4, 2)
     await copied(Relay(store, broker_of_lists.send, PARTITIONS))
     assert broker_of_lists.ids() == [str(number) for number in range(6)]
+
+
+def writes(first: int, count: int) -> list[Write]:
+    """One write for each change record."""
+    names = range(first, first + count)
+    change = {"customer": "c", "segment": "s", "change": "entered", "at": 1, "cause": "event"}
+    records = [change | {"change_id": str(n), "reason": "r", "version": n} for n in names]
+    return [
+        Write(0, f"w:{n}", f"w:{n - 1}" if n else "", changes=[(record, b"{}")])
+        for n, record in zip(names, records, strict=True)
+    ]
+
+
+async def test_what_is_not_copied_yet_is_never_trimmed(
+    redis_url: str, redis: Redis, broker_of_lists: Broker
+) -> None:
+    # Redis trims whole nodes of a hundred entries: 1,000 and a little are kept.
+    kept = 1_000
+    store = Store(Settings(redis=redis_url, changes=kept))
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    for write in writes(0, 2_500):
+        await store.apply([write])
+    assert store.uncopied == redis.xlen("agos:changes") == 2_500
+    assert await copied(relay) == 2_500
+    for write in writes(2_500, 50):
+        await store.apply([write])
+    assert store.uncopied == 50
+    assert kept <= redis.xlen("agos:changes") < kept + 250
+    assert await copied(relay) == 50
+    assert broker_of_lists.ids() == [str(number) for number in range(2_550)]
+    await store.close()
+
+
+async def test_events_wait_while_too_much_is_not_copied_but_not_for_ever(
+    store: Store, redis: Redis, broker_of_lists: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    for write in writes(0, 12):
+        await store.apply([write])
+    await asyncio.wait_for(relay.keep_up(12), 1)
+    waiting = asyncio.create_task(relay.keep_up(11))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    assert await copied(relay) == 12
+    await asyncio.wait_for(waiting, 30)
+    assert store.uncopied == 0
+    # Whoever copies may be away for long: a group is applied all the same, only later.
+    monkeypatch.setattr("stream.relay._LONGEST_WAIT_SECONDS", 0.5)
+    for write in writes(12, 12):
+        await store.apply([write])
+    await asyncio.wait_for(relay.keep_up(11), 30)
+    assert store.uncopied == 12
+
+
+async def test_records_that_nobody_counted_are_not_waited_for(
+    store: Store, redis_url: str, redis: Redis, broker_of_lists: Broker
+) -> None:
+    # Forgotten before they were copied, or copied by a version that did not count.
+    relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    for write in writes(0, 5):
+        await store.apply([write])
+    redis.xtrim("agos:changes", maxlen=2, approximate=False)
+    add(redis_url, 0, 3)
+    assert await copied(relay) == 5
+    for write in writes(5, 1):
+        await store.apply([write])
+    assert store.uncopied == 1
 
 
 async def test_what_was_not_taken_is_sent_again(

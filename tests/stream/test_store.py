@@ -344,15 +344,6 @@ async def test_a_full_redis_is_waited_for_and_nothing_is_half_written(redis: Red
     await store.close()
 
 
-async def test_change_records_are_bounded(redis: Redis) -> None:
-    store = Store(Settings(redis=url_of(redis), changes=1_000))
-    changes = [({"n": n}, b"{}") for n in range(5_000)]
-    assert (await apply(store, a_write(changes=changes))).ok
-    await store.close()
-    # "~": whole nodes of the stream, of at most a hundred entries, are dropped.
-    assert 1_000 <= redis.xlen("agos:changes") <= 1_100
-
-
 async def test_a_batch_of_the_largest_size_fits_in_one_call(store: Store, redis: Redis) -> None:
     count = 5_000
     values = [v for n in range(count) for v in (f"c{n}", b"s" * 500, 1, 2, f"@{n}")]
