@@ -9,7 +9,7 @@ from models.fading import Fading
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.movement import Movement
 from models.space import F64, Bools, Ints, Space
-from models.structure import COST, Moments, Scored, elsewhere, grains, proposals, quality
+from models.structure import COST, PLENTY, Moments, Scored, elsewhere, grains, proposals, quality
 from models.tightness import Tightness, looser
 from models.young import Young
 
@@ -129,7 +129,7 @@ class PanelKMeans:
             if best.newcomers < 0:
                 return self._take(Z, best.found)
             newer = Scored.of(Z, best.found, self._grain)
-            lack = self._worth(here, SLACK) - self._worth(newer, SLACK)
+            lack = self._owed(here) - self._worth(newer, SLACK)
             return self._take(Z, best.found, best.newcomers, max(0.0, lack))
         return here.found
 
@@ -261,14 +261,14 @@ class PanelKMeans:
         if growing:
             gain = self._worth(one) - self._worth(here)
             return _Offer(one.found, gain, MARGIN)
-        news, worth = movement.newcomers(here.found, one.found), self._worth(here, SLACK)
+        news = movement.newcomers(here.found, one.found) if one.found.k <= PLENTY else None
         if news is not None and news.movers:
-            return _Offer(one.found, one.score - worth, 0.0, news.row)
+            return _Offer(one.found, one.score - self._worth(here, SLACK), 0.0, news.row)
         if news is not None:
-            gain = one.score + COST * Z.shape[1] + news.evidence / len(Z) - worth
+            gain = one.score + COST * Z.shape[1] + news.evidence / len(Z) - self._owed(here)
             return _Offer(one.found, gain, NEWS / len(Z), news.row)
         doubt = _caution(len(Z)) * (OTHERWISE if one.found.k == here.found.k else 1.0)
-        gain = self._worth(one) - worth - self._young.forgiven(self._ticks)
+        gain = self._worth(one) - self._owed(here)
         return _Offer(one.found, gain, MARGIN * max(doubt, self._settled()))
 
     def _confirmed(self, newcomers: bool, n: int) -> bool:
@@ -288,6 +288,11 @@ class PanelKMeans:
             return scored.score
         lack = TIGHTNESS * self._tightness.lack(scored.found)
         return scored.score - max(0.0, lack - slack * int(scored.found.centroids.shape[1]))
+
+    def _owed(self, here: Scored) -> float:
+        """What the structure in force is worth, with what it is forgiven: no chain of newcomers
+        may make it worse and worse."""
+        return self._worth(here, SLACK) + self._young.forgiven(self._ticks)
 
     def _searched(self, Z: F64, rng: np.random.Generator) -> Partition:
         """The first structure, from nothing."""
