@@ -27,6 +27,9 @@ LEAST_CUSTOMERS = 12
 FRESH = 0.05
 #: The published snapshot must be worse than the newest by this share of its inertia.
 GATE = 0.002
+#: So is one of which a feature, known of so many customers, varies by so many times as much or as
+#: little: one that has come later weighs nothing until it is published.
+KNOWN, OUTGROWN = 0.5, 1.5
 #: Share of the customers of an adopted model that there must be to replace it.
 ADOPTED = 0.7
 _MAGIC = b"agos-trainer-1\n"
@@ -245,7 +248,16 @@ class Trainer:
         if found.k != len(published.segments) or self._learner.generation != self._generation:
             return True
         in_force = partition(Z, published.centroids)
-        return in_force.inertia > (1.0 + GATE) * found.inertia
+        if in_force.inertia > (1.0 + GATE) * found.inertia:
+            return True
+        return self._outgrown(published.space)
+
+    def _outgrown(self, space: Space) -> bool:
+        """Whether a feature of most customers varies by far more or less than it did."""
+        X = self._panel.X
+        known = np.isfinite(X).mean(axis=0) >= KNOWN
+        ratio = Space.of(X, space.logged).scale / space.scale
+        return bool((known & ((ratio > OUTGROWN) | (ratio < 1.0 / OUTGROWN))).any())
 
     def _published(self, space: Space, Z: F64, found: Partition) -> Snapshot:
         before = self.snapshot

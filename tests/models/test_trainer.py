@@ -5,7 +5,7 @@ import pytest
 
 from models.errors import InvalidState, UnknownClusterer
 from models.measures import adjusted_rand
-from models.snapshot import UNASSIGNED, Snapshot
+from models.snapshot import UNASSIGNED, WEIGHTLESS, Snapshot
 from models.trainer import Trainer
 
 FEATURES = ("orders", "views", "spend")
@@ -269,3 +269,20 @@ def test_ids_begin_where_others_ended() -> None:
     assert snapshot is not None
     assert sorted(snapshot.ids.tolist()) == [17, 18, 19]
     assert trainer.next_id == 20
+
+
+def test_a_feature_that_comes_later_weighs_once_most_customers_have_it() -> None:
+    rng = np.random.default_rng(6)
+    X, names = customers(rng.integers(2, size=400), rng), [f"c{i}" for i in range(400)]
+    trainer = Trainer(FEATURES, seed=6)
+    for _ in range(10):
+        trainer.update_many(names, X)
+        trainer.tick()
+    wider = trainer.widened((*FEATURES, "visits"))
+    visits = np.where(np.arange(400) % 2, 50.0, 5.0) + rng.uniform(0.0, 1.0, 400)
+    for count, weighs in ((100, False), (300, True)):
+        known = np.where(np.arange(400) < count, visits, np.nan)
+        wider.update_many(names, np.column_stack([X, known]))
+        wider.tick()
+        assert wider.snapshot is not None
+        assert (wider.snapshot.scale[3] < WEIGHTLESS) == weighs
