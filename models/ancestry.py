@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from models.lineage import HEIR_TICKS, MEMORY_TICKS, Lineage, Memory, trace
+from models.lineage import GROWN, HEIR_TICKS, MEMORY_TICKS, Lineage, Memory, trace
 from models.lloyd import Partition, partition
 from models.snapshot import UNASSIGNED, Snapshot
 from models.space import F64, Ints, Space
@@ -67,13 +67,17 @@ class Ancestry:
         past, old_ids = self.memory.past(customers), before.ids.tolist()
         origins = self.memory.origins(customers)
         lineage = trace(old_ids, old, past, found.labels, found.k, self.next_id, young, origins)
-        self.settle(customers, np.array(lineage.ids)[found.labels], lineage, young)
+        growing = len(Z) > GROWN * before.trained_on
+        self.settle(customers, np.array(lineage.ids)[found.labels], lineage, young, growing)
         return lineage
 
     def settle(
-        self, customers: Collection[str], ids: Ints, lineage: Lineage, young: dict[int, int]
-    ) -> None:
+        self, customers: Collection[str], ids: Ints, lineage: Lineage, young: dict[int, int],
+        growing: bool = False,
+    ) -> None:  # fmt: skip
         """Remember the new segments as if they had always been; the children become heirs.
+
+        Not while the panel grows: who is found to be two then has not moved.
 
         One that is remembered by itself is left alone: who has just moved there was not in it.
         """
@@ -85,7 +89,7 @@ class Ancestry:
         since |= {
             i: (c.others[0], self.memory.ticks)
             for i, c in arrived.items()
-            if c.kind == "split" and c.others[0] not in settled
+            if c.kind == "split" and c.others[0] not in settled and not growing
         }
         self.heirs = {
             child: (parent, tick)

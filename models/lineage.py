@@ -26,6 +26,8 @@ MOVED = 0.3
 MOSTLY_MOVED = 2.5
 #: Past ids are between one and two of these many ticks old.
 MEMORY_TICKS = 40
+#: A panel that is so many times as large as when it was last looked at has grown.
+GROWN = 1.25
 #: For so long the child of a segment that vanishes may turn out to be that segment, moved.
 HEIR_TICKS = 240
 
@@ -44,8 +46,13 @@ class Memory:
         self._then, self._lately, self._origins = then or {}, lately or {}, origins or {}
 
     def tick(self, customers: Iterable[str], ids: Ints) -> None:
-        """Once per tick: the segments now; they are taken in every `MEMORY_TICKS`."""
-        if self.ticks % MEMORY_TICKS == 0:
+        """Once per tick: the segments now.
+
+        They are taken in every `MEMORY_TICKS`, and when the panel has grown: what a few customers
+        were does not tell what became of many.
+        """
+        customers = list(customers)
+        if self.ticks % MEMORY_TICKS == 0 or len(customers) > GROWN * len(self._lately):
             self._then = self._lately
             self._lately = dict(zip(customers, ids.tolist(), strict=True))
             self._origins = {
@@ -153,20 +160,22 @@ def trace(
     origins = past if origins is None else origins
     ids = _continued(old_ids, old, past, now, k)
     gone = [i for i in old_ids if i not in ids]
-    changes = []
+    changes, found_again = [], set[int]()
     for child, parent in heirs.items():
         if parent in gone and child in ids:
             ids[ids.index(child)] = parent
             gone.remove(parent)
+            found_again.add(parent)
             changes.append(Change("merged", child, (parent,)))
     sizes = np.bincount(now, minlength=k)
     parents: list[tuple[int, ...]] = [()] * k
     for child, parent in heirs.items():
-        if child in ids and parent in ids:
+        if child in ids and parent in ids and parent not in found_again:
             here, left = ids.index(child), ids.index(parent)
             came = ((now == left) & (past != UNASSIGNED) & (past != parent)).sum()
             if sizes[here] >= MOSTLY_MOVED * (sizes[left] - came):
                 ids[here], ids[left], parents[left] = parent, next_id, (parent,)
+                found_again.add(parent)
                 changes += [Change("merged", child, (parent,)), Change("split", next_id, (parent,))]
                 next_id += 1
     places = np.array([*old_ids, UNASSIGNED])
@@ -189,14 +198,16 @@ def trace(
 def _continued(old_ids: Sequence[int], old: Ints, past: Ints, now: Ints, k: int) -> list[int]:
     """The old id of each new row, 0 for none.
 
-    First by the customers that were in it, then, for one that has lost most of them, by place.
+    First by the customers that were in it (who was not there counts by place), then, for one that
+    has lost most of them, by place.
     """
     ids = [0] * k
     if not old_ids:
         return ids
     place = {i: row for row, i in enumerate(old_ids)}
-    known = np.array([i in place for i in past.tolist()], dtype=bool)
+    known = np.array([i in place or i == UNASSIGNED for i in past.tolist()], dtype=bool)
     was = np.array([place.get(i, 0) for i in past.tolist()], dtype=np.int64)
+    was = np.where(past == UNASSIGNED, old, was)
     by_customers = overlap(was[known], now[known], len(old_ids), k)
     for new, row in matched(by_customers).items():
         ids[new] = old_ids[row]

@@ -159,3 +159,39 @@ def test_who_moves_into_a_segment_that_is_remembered_was_not_always_in_it() -> N
         lineage = Lineage((5, 6), ((), ()), ())
         ancestry.settle(list(then), np.array([6, 6]), lineage, {6: 5})
         assert ancestry.memory.past(then).tolist() == past
+
+
+def test_who_was_not_there_counts_by_place() -> None:
+    """Of 5 nobody is remembered but 10 that were in 8."""
+    past = spread((8, 10), (UNASSIGNED, 90), (8, 5), (6, 40))
+    old = spread((0, 100), (1, 5), (2, 40))
+    now = spread((0, 105), (1, 40))
+    found = trace((5, 8, 6), old, past, now, 2, 9, NOBODY)
+    assert found.ids == (5, 6)
+
+
+def test_only_one_child_is_the_segment_moved() -> None:
+    past = spread((9, 80), (7, 70), (8, 40))
+    old = spread((1, 80), (2, 70), (3, 40))
+    now = spread((0, 80), (1, 70), (2, 40))
+    found = trace((5, 9, 7, 8), old, past, now, 3, 10, {9: 5, 7: 5})
+    assert found.ids == (5, 7, 8)
+    assert found.changes == (Change("merged", 9, (5,)),)
+
+
+def test_a_growing_panel_has_no_heirs() -> None:
+    lineage = Lineage((5, 6), ((), (5,)), (Change("split", 6, (5,)),))
+    for growing, heirs in ((False, {6: (5, 0)}), (True, {})):
+        ancestry = Ancestry(7)
+        ancestry.settle(["a", "b"], np.array([5, 6]), lineage, {}, growing)
+        assert ancestry.heirs == heirs
+
+
+def test_memory_takes_a_grown_panel_in() -> None:
+    memory, names = Memory(), [f"c{i}" for i in range(20)]
+    for count in (8, 10, 20, 20):
+        memory.tick(names[:count], np.full(count, count))
+    # 10 are not more than 1.25 times 8; the second look is at 20, the one before at 8.
+    assert memory.past([names[0], names[9]]).tolist() == [8, UNASSIGNED]
+    memory.tick([*names, "a", "b", "c", "d", "e", "f"], np.full(26, 26))
+    assert memory.past([names[0], names[9]]).tolist() == [20, 20]
