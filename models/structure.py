@@ -73,8 +73,11 @@ class Moments:
 
 
 def grains(Z: F64) -> F64:
-    """The grain of each feature, shape (d,): coarser where it has few values."""
-    return np.maximum(GRAIN, STEP * np.array([_step(np.sort(column)) for column in Z.T]))
+    """The grain of each feature, shape (d,): coarser where it has few values.
+
+    What lies at 0 exactly is unknown, and no value of its own.
+    """
+    return np.maximum(GRAIN, STEP * np.array([_step(np.sort(z[z != 0.0])) for z in Z.T]))
 
 
 def _step(ordered: F64) -> float:

@@ -118,7 +118,8 @@ def test_one_of_two_values_is_no_group() -> None:
 
 
 def test_grain_by_hand() -> None:
-    # Values 0, 0, 0, 2, 3: their nearest others are 2, 2, 2, 1 and 1 away; squares 4, 4, 4, 1, 1.
-    few = np.array([0.0, 0.0, 0.0, 2.0, 3.0])
-    fine = np.linspace(0.0, 1.0, 5) / 10
-    assert grains(np.column_stack([few, fine, np.zeros(5)])) == pytest.approx([0.28, 0.05, 0.05])
+    # Values 1, 1, 1, 3, 4: their nearest others are 2, 2, 2, 1 and 1 away; squares 4, 4, 4, 1, 1.
+    # What lies at 0 is unknown.
+    few = np.array([1.0, 1.0, 1.0, 3.0, 4.0, 0.0])
+    fine = np.linspace(0.0, 1.0, 6) / 10
+    assert grains(np.column_stack([few, fine, np.zeros(6)])) == pytest.approx([0.28, 0.05, 0.05])
