@@ -19,7 +19,7 @@ MOST_AT_ONCE = 4_000
 _WAIT_MS = 1_000
 #: So long one group of events waits for the copying, and is then applied all the same: whoever
 #: watches over progress sees some.
-_LONGEST_WAIT_SECONDS, _LOOK_SECONDS = 5.0, 0.1
+_LONGEST_WAIT_SECONDS, _LOOK_SECONDS = 2.0, 0.1
 _TOLD_SECONDS = 60.0
 # Only from where the copying began: a Redis that was rolled back meanwhile keeps its own place.
 # Where nothing is left to be copied the count begins anew: records may have been forgotten, or
