@@ -23,8 +23,7 @@ def cluster_segment(cluster: int) -> str:
     return f"cluster-{cluster}" if cluster != UNASSIGNED else NO_CLUSTER
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A customer enters or leaves a segment."""
 
     customer: str

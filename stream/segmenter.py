@@ -6,9 +6,10 @@ overhead that they share.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -358,7 +359,9 @@ def _finish(shares: Sequence[Share], judged: Judged, rules: Rules, cause: Cause)
             defined.evaluate(table, chosen.tolist(), now, flags, turns)
             turned = turns.changes(table, defined.definitions)
             # Definitions only see that everything is to be looked at.
-            own += (replace(c, cause=cause) for c in turned) if cause == "merge" else turned
+            if cause == "merge":
+                turned = (msgspec.structs.replace(change, cause=cause) for change in turned)
+            own += turned
             judged.full[part] |= np.isin(rows, list(turns.turns))
             names = table.names
             due = ((names[row], moment or "") for row, moment in turns.due.items())
