@@ -272,7 +272,8 @@ def _partitions_with_samples(kafka: str, group: str) -> set[int]:
             }
             if MODEL_SAMPLES in given:
                 return given.get("interactions", set())
-    except (KafkaError, OSError, KeyError, TypeError):
+    # The embedded broker's answer has rights that kafka-python does not know: a ValueError.
+    except (KafkaError, OSError, KeyError, TypeError, ValueError):
         return set()
     finally:
         admin.close()
