@@ -9,7 +9,8 @@ from stream.conditions.fields import Fields, source_of
 from stream.conditions.forms import BOUNDS, FORMS, TESTS
 from stream.conditions.hints import Hint, whole
 from stream.conditions.meant import spelled as spelled_text
-from stream.conditions.problems import Edit
+from stream.conditions.problems import Edit, nearest
+from stream.conditions.spellings import number_of
 from stream.conditions.vocabulary import EVENTS, event_like, is_property
 
 EXAMPLE = "{did: Order Completed, at_least: 3, within: 90d}"
@@ -67,11 +68,11 @@ def for_subject(fields: Fields, key: str) -> Hint:
     if key in fields.table.bare:
         return hints.for_bare(key, FORMS)
     if isinstance(node, Table) and node.fields and set(node.fields) <= {*TESTS}:
-        tests = ", ".join(
-            f"{name}: {Fields(node, '', fields.problems).spelled(name)}" for name in node.fields
-        )
-        subject = "measure" if key in _MEASURES else "trait"
-        return whole(f"{{{subject}: {key}, {tests}}}") if len(fields.table.keys) == 1 else Hint()
+        inner = Fields(node, "", fields.problems)
+        tests = ", ".join(f"{name}: {_amount(name, inner.spelled(name))}" for name in node.fields)
+        measure = nearest(key, _MEASURES, _ALIKE) if set(node.fields) <= {*BOUNDS} else ""
+        subject = f"measure: {measure}" if measure else f"trait: {key}"
+        return whole(f"{{{subject}, {tests}}}") if len(fields.table.keys) == 1 else Hint()
     if (
         key.lower() in ("count", "times")
         and isinstance(node, Scalar)
@@ -89,6 +90,13 @@ _OF_ONE = ("did", "did_not", "first", "last", "trait", "measure", "sum", "averag
 
 
 _MEASURES = ("spend", "orders", "events")
+#: How close a word is to a measure that it stands for: "spent", "order".
+_ALIKE = 0.75
+
+
+def _amount(test: str, said: str) -> str:
+    """`1000` for `1,000`, where a number is compared."""
+    return (number_of(said) if test in BOUNDS else "") or said
 
 
 def as_trait(fields: Fields) -> Hint:

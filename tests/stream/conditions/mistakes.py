@@ -350,6 +350,9 @@ LATER = {
     "measure as a key": Mistake(
         when("▸{spend: {at_least: 100}}"), "only spend", "write {measure: spend, at_least: 100}"
     ),
+    "measure as a key, in other words": Mistake(
+        when("▸{spent: {at_least: 1,000}}"), "only spent", "write {measure: spend, at_least: 1000}"
+    ),
     "measure as a key alone": Mistake(
         when("▸{orders: 3}"), "only orders", "write {measure: orders, at_least: 3}"
     ),
