@@ -162,9 +162,10 @@ async def test_events_wait_while_too_much_is_not_copied_but_not_for_ever(
     store: Store, redis: Redis, broker_of_lists: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relay = Relay(store, broker_of_lists.send, PARTITIONS)
+    monkeypatch.setattr("stream.relay._LONGEST_WAIT_SECONDS", 60.0)
     for write in writes(0, 12):
         await store.apply([write])
-    await asyncio.wait_for(relay.keep_up(12), 1)
+    await asyncio.wait_for(relay.keep_up(12), 30)
     waiting = asyncio.create_task(relay.keep_up(11))
     await asyncio.sleep(0.3)
     assert not waiting.done()
