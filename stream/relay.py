@@ -93,11 +93,7 @@ class Relay:
                     self._store.uncopied, SEGMENT_CHANGES, most,
                 )  # fmt: skip
             await asyncio.sleep(_LOOK_SECONDS)
-            counts = await self._store.wait_out(
-                lambda: self._store.redis.hmget(keys.RELAY, "added", "copied")
-            )
-            added, done = (int(count or 0) for count in counts)
-            self._store.uncopied = added - done
+            await self._store.count_uncopied()
 
 
 def _messages(entries: Sequence[dict[bytes, bytes]], partitions: int) -> list[Message]:

@@ -20,6 +20,7 @@ from stream.store.write import Group, Write
 _FIELDS = ("events", "last_seen", "version", "confidence", "cluster_name", "due_at")
 _FIELDS_WITH_MONEY = (*_FIELDS, "orders", "spend")
 _ALL = (*_FIELDS_WITH_MONEY, "first_seen", "cluster", "segments")
+_FIELDS_BY_KIND = (_FIELDS, _FIELDS_WITH_MONEY, _ALL)
 #: Fields that are columns of the state.
 _COLUMNS = {
     "events": "events",
@@ -57,25 +58,32 @@ def add_groups(
     writes: Sequence[Write], judged: Judged, snapshot: Snapshot | None, defined: Defined | None
 ) -> None:
     """Add the customers' records to the writes of their partitions."""
-    names, extras = judged.cohort.names(), judged.cohort.extras()
-    for fields, chosen in (
-        (_FIELDS, ~judged.full & ~judged.paid),
-        (_FIELDS_WITH_MONEY, ~judged.full & judged.paid),
-        (_ALL, judged.full),
-    ):
-        which = np.flatnonzero(chosen)
-        if not len(which):
-            continue
-        some = [extras[i] for i in which.tolist()]
-        values = _values(judged, which, fields, some, snapshot, defined)
-        values.insert(0, [names[i] for i in which.tolist()])
-        records = list(zip(*values, strict=True))
-        edges = np.searchsorted(which, judged.cohort.bounds).tolist()
-        sourced = judged.sources is not None
-        for write, begin, end in zip(writes, edges[:-1], edges[1:], strict=True):
-            if begin < end:
-                flat = list(chain.from_iterable(records[begin:end]))
-                write.groups.append(Group(fields, end - begin, flat, sourced))
+    kinds = np.where(judged.full, 2, judged.paid)
+    # Those with the same fields stand together, in the cohort's order.
+    order = np.argsort(kinds, kind="stable")
+    edges = np.searchsorted(kinds[order], range(len(_FIELDS_BY_KIND) + 1)).tolist()
+    records = _Records.of(judged, order)
+    for fields, begin, end in zip(_FIELDS_BY_KIND, edges[:-1], edges[1:], strict=True):
+        if begin < end:
+            flat = _values(records.part(slice(begin, end)), fields, snapshot, defined)
+            _share_out(writes, judged, order[begin:end], fields, flat)
+
+
+def _share_out(
+    writes: Sequence[Write],
+    judged: Judged,
+    which: NDArray[np.int64],
+    fields: Sequence[str],
+    values: Sequence[Sequence[Any]],
+) -> None:
+    """Give each write the records of its own customers; `values`: one sequence per column."""
+    records = list(zip(*values, strict=True))
+    edges = np.searchsorted(which, judged.cohort.bounds).tolist()
+    for write, begin, end in zip(writes, edges[:-1], edges[1:], strict=True):
+        if begin < end:
+            flat = list(chain.from_iterable(records[begin:end]))
+            sourced = judged.sources is not None
+            write.groups.append(Group(fields, end - begin, flat, sourced))
 
 
 def memberships(changes: Sequence[Change]) -> list[Any]:
@@ -86,18 +94,49 @@ def memberships(changes: Sequence[Change]) -> list[Any]:
     return flat
 
 
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """What is written of customers, n of each."""
+
+    names: Sequence[str]
+    stored: Sequence[bytes]
+    state: NDArray[Any]
+    extras: Sequence[Extra | None]
+    confidence: NDArray[np.float32]
+    sources: Sequence[str] | None
+
+    @classmethod
+    def of(cls, judged: Judged, order: NDArray[np.int64]) -> "_Records":
+        names, extras = judged.cohort.names(), judged.cohort.extras()
+        at, state = order.tolist(), get_rows(judged.cohort.state, order)
+        ordered = [extras[i] for i in at]
+        return cls(
+            [names[i] for i in at],
+            stored_forms(state, ordered),
+            state,
+            ordered,
+            judged.clusters.confidence[order],
+            None if judged.sources is None else [judged.sources[i] for i in at],
+        )
+
+    def part(self, part: slice) -> "_Records":
+        return _Records(
+            self.names[part],
+            self.stored[part],
+            self.state[part],
+            self.extras[part],
+            self.confidence[part],
+            None if self.sources is None else self.sources[part],
+        )
+
+
 def _values(
-    judged: Judged,
-    which: NDArray[np.int64],
-    fields: Sequence[str],
-    extras: Sequence[Extra | None],
-    snapshot: Snapshot | None,
-    defined: Defined | None,
-) -> list[list[Any]]:
-    """Stored state, each field and, with events, the source; one list of values each."""
-    state = get_rows(judged.cohort.state, which)
+    records: _Records, fields: Sequence[str], snapshot: Snapshot | None, defined: Defined | None
+) -> list[Sequence[Any]]:
+    """Name, stored state, each field and, with events, the source; one list of values each."""
+    state, extras = records.state, records.extras
     clusters = state["cluster"].tolist()
-    values: list[list[Any]] = [stored_forms(state, extras)]
+    values: list[Sequence[Any]] = [records.names, records.stored]
     for name in fields:
         if name == "spend":
             # May be larger than what is exact in a double.
@@ -105,7 +144,7 @@ def _values(
         elif name in _COLUMNS:
             values.append(state[_COLUMNS[name]].tolist())
         elif name == "confidence":
-            hundredths = np.rint(100 * judged.clusters.confidence[which]).astype(np.int64)
+            hundredths = np.rint(100 * records.confidence).astype(np.int64)
             values.append([_HUNDREDTHS[i] for i in hundredths.tolist()])
         elif name == "cluster":
             values.append([cluster_segment(cluster) for cluster in clusters])
@@ -116,8 +155,8 @@ def _values(
             values.append([_segments(cluster, extra, defined) for cluster, extra in pairs])
         elif name == "due_at":
             values.append([(extra.due_ms or "") if extra else "" for extra in extras])
-    if judged.sources is not None:
-        values.append([judged.sources[i] for i in which.tolist()])
+    if records.sources is not None:
+        values.append(records.sources)
     return values
 
 

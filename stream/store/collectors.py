@@ -10,8 +10,8 @@ import redis.exceptions
 
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.async_connect import client
 from stream.store.connect import told
-from stream.store.store import client
 
 log = logging.getLogger(__name__)
 

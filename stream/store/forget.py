@@ -15,10 +15,10 @@ import redis.exceptions
 
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.async_connect import client as async_client
 from stream.store.connect import Connected
 from stream.store.marks import digest_of
 from stream.store.scripts import script
-from stream.store.store import client as async_client
 from stream.topics import partition_of
 
 #: Until when those who opted out are forgotten: year 9999.

@@ -5,8 +5,8 @@ from typing import Any
 
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.async_connect import client
 from stream.store.connect import told
-from stream.store.store import client
 
 #: The dashboard that writes says so at least this often, or another one takes over.
 LEASE_SECONDS = 10

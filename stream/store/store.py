@@ -3,24 +3,27 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-import hiredis
 import redis.exceptions
-from redis.asyncio import Connection, Redis, Sentinel, SSLConnection
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelManagedConnection
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 
 from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
-from stream.store.connect import options_of, sentinel_address
+from stream.store.async_connect import client
 from stream.store.scripts import script
 from stream.store.write import Write
 
@@ -39,6 +42,8 @@ PASSING = (
 )
 _PASSING_REPLIES = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY ", "OOM ", "UNBLOCKED")
 _LONGEST_PAUSE_SECONDS = 1.0
+#: Customers that one call of the script writes, unless one partition has more.
+_MOST_CUSTOMERS = 500
 _MOST_DUE = 500
 _MOST_TRANSFERS = 100
 
@@ -60,75 +65,6 @@ class Applied:
     ok: bool
     stored: str
     writer: str
-
-
-class _Packing(AbstractConnection):
-    """A connection that packs commands in C: a batch has tens of thousands of arguments."""
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        if " " in args[0]:
-            args = (*args[0].split(), *args[1:])
-        return [hiredis.pack_command(args)]
-
-    async def send_packed_command(
-        self, command: bytes | str | Iterable[bytes], check_health: bool = True
-    ) -> None:
-        """Send within the timeout, in the caller's own task.
-
-        redis-py sends by `asyncio.wait_for`, which up to Python 3.11 loses a cancellation that
-        comes as it ends (python/cpython#86296): who cancels the caller would wait for ever.
-        """
-        if not self.is_connected:
-            await self.connect_check_health(check_health=False)
-        if check_health:
-            await self.check_health()  # type: ignore[no-untyped-call]
-        if isinstance(command, str):
-            command = command.encode()
-        try:
-            async with asyncio.timeout(self.socket_timeout):
-                await self._send_packed_command(
-                    [command] if isinstance(command, bytes) else command
-                )
-        except BaseException as error:
-            # Nobody knows how much of the command is on its way.
-            await self.disconnect(nowait=True)
-            if isinstance(error, TimeoutError):
-                raise redis.exceptions.TimeoutError("Timeout writing to socket") from None
-            if isinstance(error, OSError):
-                raise redis.exceptions.ConnectionError(
-                    f"while writing to socket: {error}"
-                ) from error
-            raise
-
-
-class _PackingConnection(_Packing, Connection):
-    pass
-
-
-class _PackingSSLConnection(_Packing, SSLConnection):
-    pass
-
-
-class _PackingManagedConnection(_Packing, SentinelManagedConnection):
-    pass
-
-
-def client(settings: Settings, *, timeout_seconds: float = 5.0, decode: bool = False) -> Redis:
-    """Redis client of these settings; it never retries by itself."""
-    options = {
-        "retry": Retry(NoBackoff(), 0),
-        **options_of(settings, timeout_seconds, decode=decode),
-    }
-    if settings.redis_sentinel:
-        sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            [sentinel_address(settings)], socket_timeout=timeout_seconds
-        )
-        options["connection_class"] = _PackingManagedConnection
-        master: Redis = sentinel.master_for(settings.redis_sentinel, **options)
-        return master
-    encrypted = settings.redis.startswith("rediss:")
-    options["connection_class"] = _PackingSSLConnection if encrypted else _PackingConnection
-    return Redis.from_url(settings.redis, **options)
 
 
 class Store:
@@ -226,39 +162,30 @@ class Store:
         A write whose answer was lost is sent again; its token tells then whether it was done.
         """
         done: dict[int, Applied] = {}
-        calls = [self._call_of(write) for write in writes]
+        packed = [write.packed(self._changes_kept) for write in writes]
 
         async def send() -> None:
             waiting = [i for i in range(len(writes)) if i not in done]
-            replies = await self._run_script([calls[i] for i in waiting])
+            calls = list(_calls(waiting, writes))
+            replies = await self._run_script(
+                [_arguments([(writes[i].partition, packed[i]) for i in call]) for call in calls]
+            )
             failure: Exception | None = None
-            for i, reply in zip(waiting, replies, strict=True):
+            for call, reply in zip(calls, replies, strict=True):
                 if isinstance(reply, Exception):
                     # What cannot pass counts more than what may.
                     failure = failure if failure and not _passes(failure) else reply
                     continue
-                ok, stored, writer, uncopied = reply
-                if uncopied >= 0:
-                    self.uncopied = uncopied
-                ok = bool(ok) or writer == writes[i].writer.encode()
-                done[i] = Applied(ok, stored.decode(), writer.decode())
+                for i, (ok, stored, writer, uncopied) in zip(call, reply, strict=True):
+                    if uncopied >= 0:
+                        self.uncopied = uncopied
+                    ok = bool(ok) or writer == writes[i].writer.encode()
+                    done[i] = Applied(ok, stored.decode(), writer.decode())
             if failure is not None:
                 raise failure
 
         await self.wait_out(send)
         return [done[i] for i in range(len(writes))]
-
-    def _call_of(self, write: Write) -> list[Any]:
-        names = [
-            keys.offsets(write.partition),
-            keys.due(write.partition),
-            keys.categories(write.partition),
-            keys.counters(write.partition),
-            keys.CHANGES,
-            keys.transfers(write.partition),
-            keys.RELAY,
-        ]
-        return [len(names), *names, write.packed(self._changes_kept)]
 
     async def _run_script(self, calls: Sequence[list[Any]]) -> list[Any]:
         """Replies to the calls of the script, sent together; errors are among them."""
@@ -272,6 +199,12 @@ class Store:
         if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
             self._loaded = False
         return replies
+
+    async def count_uncopied(self) -> None:
+        """Learn anew how many change records Kafka does not have yet."""
+        counts = await self.wait_out(lambda: self.redis.hmget(keys.RELAY, "added", "copied"))
+        added, copied = (int(count or 0) for count in counts)
+        self.uncopied = added - copied
 
     async def wait_out(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Result of `call`, made again while Redis is away, for a bounded time.
@@ -296,6 +229,36 @@ class Store:
                     ) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _calls(which: Iterable[int], writes: Sequence[Write]) -> Iterator[list[int]]:
+    """Writes that one call of the script makes: small ones together, since most of the time of a
+    small call is the call; no more, since whoever reads meanwhile waits for it."""
+    call: list[int] = []
+    customers = 0
+    for i in which:
+        size = sum(group.customers for group in writes[i].groups)
+        if call and customers + size > _MOST_CUSTOMERS:
+            yield call
+            call, customers = [], 0
+        call.append(i)
+        customers += size
+    if call:
+        yield call
+
+
+def _arguments(packed: Sequence[tuple[int, bytes]]) -> list[Any]:
+    """Keys and arguments of one call, from partitions and what is written of them."""
+    names = [keys.CHANGES, keys.RELAY]
+    for partition, _ in packed:
+        names += [
+            keys.offsets(partition),
+            keys.due(partition),
+            keys.categories(partition),
+            keys.counters(partition),
+            keys.transfers(partition),
+        ]
+    return [len(names), *names, *[argument for _, argument in packed]]
 
 
 def is_passing(error: redis.exceptions.RedisError) -> bool:

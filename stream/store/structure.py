@@ -10,8 +10,8 @@ from stream.errors import StoreError
 from stream.membership import cluster_segment
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.async_connect import client
 from stream.store.connect import told
-from stream.store.store import client
 
 KEPT = 500
 

@@ -7,7 +7,7 @@ import redis.exceptions
 from redis.asyncio.connection import AbstractConnection
 
 from stream.settings import Settings
-from stream.store.store import client
+from stream.store.async_connect import client
 
 
 async def test_a_cancellation_that_comes_as_a_command_is_sent_is_not_lost(

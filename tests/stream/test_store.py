@@ -189,6 +189,32 @@ async def test_of_several_writes_each_is_applied_or_refused(store: Store, redis:
     assert redis.hget("agos:{4}:counters", "applied") == "5"
 
 
+@pytest.mark.parametrize(("customers", "calls"), [(1, 1), (250, 2), (400, 3), (600, 3)])
+async def test_small_writes_share_a_call_and_large_ones_let_readers_in_between(
+    store: Store, redis: Redis, customers: int, calls: int
+) -> None:
+    writes = [
+        a_write(
+            partition=partition,
+            writer=f"a:{partition}",
+            groups=[
+                Group(
+                    ("events",),
+                    customers,
+                    [v for n in range(customers) for v in (f"{partition}-{n}", b"s", 1, "x")],
+                )
+            ],
+        )
+        for partition in range(3)
+    ]
+    redis.config_resetstat()
+    assert all(applied.ok for applied in await store.apply(writes))
+    assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == calls
+    for partition in range(3):
+        assert (await store.positions(partition)).offsets == {PURCHASES: 5}
+        assert (await store.load([f"{partition}-{customers - 1}"])) == [b"s"]
+
+
 async def test_topics_of_a_partition_go_on_side_by_side(store: Store, redis: Redis) -> None:
     assert (await apply(store, a_write())).ok
     other = a_write(topic=INTERACTIONS, topic_id="", writer="w:2", expected_writer="w:1", end=8)
