@@ -15,11 +15,12 @@ from faust.types import TP, StreamT
 from stream import admin
 from stream.app import App, create_app
 from stream.backfilling import Backfilling
+from stream.continuity import Place, recreated
 from stream.definitions import DefinitionsFile
 from stream.errors import AgosError, StalledError
 from stream.gathering import Gathering
 from stream.log_reader import LogReader
-from stream.pipeline import Pipeline, Place, recreated
+from stream.pipeline import Pipeline
 from stream.progress import Progress, Waiting
 from stream.relay import MOST_AT_ONCE, Relay
 from stream.report import Report
@@ -387,7 +388,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     app.agent(app.topic(MODEL_SAMPLES, acks=False), name="trainer")(crew.trainer)
     loops: list[tuple[float, Step]] = [
         (0.1, crew.copy_changes),
-        (0.25, crew.pipeline.send_samples),
+        (0.25, crew.pipeline.sampling.send),
         (0.25, crew.pipeline.hand_on),
         (5.0, crew.learn),
         (1.0, crew.refresh_model),

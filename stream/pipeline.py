@@ -12,20 +12,18 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models.snapshot import Snapshot
+from stream.continuity import FirstOffset, Place, check_kept, check_log, recreated
 from stream.customer import is_link
 from stream.decoding import Decoded, decode
 from stream.defined import Defined, Past
-from stream.errors import OffsetError
 from stream.events import Money
 from stream.handing import Handing
 from stream.identity import Merges
 from stream.membership import Cause
-from stream.outbox import Send, sample, turned_away
-from stream.segmenter import Rules, Samples, Segmenter, compute, outdated, review
+from stream.outbox import Send, turned_away
+from stream.sampling import Sampling
+from stream.segmenter import Rules, Segmenter, compute, outdated, review
 from stream.settings import Settings
 from stream.store.marks import digest_of
 from stream.store.store import Store
@@ -35,14 +33,8 @@ from stream.transport import Batch
 
 log = logging.getLogger(__name__)
 
-#: Samples that wait to be sent, at most.
-_MOST_SAMPLES = 5_000
-#: Topic and partition.
-Place = tuple[str, int]
 #: Reads partitions again from these offsets.
 Rewind = Callable[[Mapping[Place, int]], Awaitable[None]]
-#: First offset that the log of a partition still has.
-FirstOffset = Callable[[Place], Awaitable[int]]
 
 
 @dataclass(slots=True)
@@ -65,6 +57,8 @@ class Pipeline:
 
     Attributes
     ----------
+    sampling
+        What customers look like, for the trainer; whoever runs the pipeline sends it.
     before_write
         Called when a group of batches is computed and only Redis is left to be waited for.
     """
@@ -89,8 +83,8 @@ class Pipeline:
         self._begin: dict[Place, int] = {}
         self.snapshot: Snapshot | None = None
         self.defined: Defined | None = None
-        self._samples: dict[str, tuple[int, NDArray[np.float64]]] = {}
         self._forgotten: Mapping[str, int] = {}
+        self.sampling = Sampling(send)
         self._handing = Handing(store, send, settings.partitions)
         self.before_write: Callable[[], None] = _nothing
         self.meter = Meter()
@@ -120,7 +114,7 @@ class Pipeline:
         self._begin.update(first)
         positions = {place: self.expected(*place) for place in first}
         for place, position in positions.items():
-            _check_kept(place, position, first[place])
+            check_kept(place, position, first[place])
         return positions
 
     async def process(self, *batches: Batch) -> None:
@@ -141,7 +135,7 @@ class Pipeline:
 
     async def _is_next(self, segmenter: Segmenter, batch: Batch) -> bool:
         """Whether it holds the events that are to be applied next; if not, they are read again."""
-        await self._check_log(batch)
+        await check_log(batch, self._first_offset)
         expected = self._expected(segmenter, batch.topic)
         if batch.end <= expected:
             return False
@@ -180,7 +174,7 @@ class Pipeline:
                 writes, samples = review(chosen, rules, cause, past)
                 some = [i for i, write in enumerate(writes) if write.groups]
                 await self._commit([segmenters[i] for i in some], [writes[i] for i in some])
-                self._learn_from(samples, rules.wall_ms)
+                self.sampling.take(samples, rules.wall_ms)
                 return sum(group.customers for write in writes for group in write.groups)
 
     async def due(self, partition: int) -> int:
@@ -211,7 +205,7 @@ class Pipeline:
             return 0
         rules = self._rules()
         changing, samples = outdated(copies, rules)
-        self._learn_from(samples, rules.wall_ms)
+        self.sampling.take(samples, rules.wall_ms)
         for copy, names in copies:
             copy.rank(names, rules)
         pairs = zip(copies, changing, strict=True)
@@ -276,9 +270,9 @@ class Pipeline:
         self.before_write()
         done = await self._commit([segmenter for segmenter, _ in wanted], writes)
         if all(done):
-            self._learn_from(samples, rules.wall_ms)
+            self.sampling.take(samples, rules.wall_ms)
             for merges in merging:
-                self._learn_from(merges.samples, rules.wall_ms)
+                self.sampling.take(merges.samples, rules.wall_ms)
         for (segmenter, parts), write, ok in zip(pairs, writes, done, strict=True):
             if ok:
                 segmenter.ends.update((move.topic, move.end) for move in write.moves)
@@ -307,18 +301,6 @@ class Pipeline:
     async def hand_on(self) -> int:
         """Send what merged customers had to those whom they are now; how many states."""
         return await self._handing.hand_on(self.segmenters.keys())
-
-    async def send_samples(self) -> None:
-        """Send what has come together to learn from; a crash before it loses only samples."""
-        waiting, self._samples = self._samples, {}
-        if waiting:
-            await self._send([sample(name, at, x) for name, (at, x) in waiting.items()])
-
-    def _learn_from(self, samples: Samples, wall_ms: int) -> None:
-        """Keep the newest vector of each; no batch waits for a broker because of them."""
-        for name, x in samples:
-            if len(self._samples) < _MOST_SAMPLES or name in self._samples:
-                self._samples[name] = wall_ms, x
 
     async def _load(
         self, wanted: Sequence[tuple[Segmenter, Sequence[str]]], *, idle: bool = False
@@ -375,32 +357,6 @@ class Pipeline:
         segmenter.reset(dict(positions.offsets), positions.writer)
         self._handing.note(segmenter.partition)
 
-    async def _check_log(self, batch: Batch) -> None:
-        """Holes are fine; a log that begins later or earlier than where we were is not.
-
-        The consumer silently begins anew at the log's start when its position is outside.
-        """
-        if batch.start is None or batch.records[0].offset == batch.start:
-            return
-        place = (batch.topic, batch.partition)
-        if batch.records[0].offset < batch.start:
-            raise OffsetError(
-                f"{place[0]}-{place[1]}: offset {batch.start} was to be read next and the log "
-                f"began again at {batch.records[0].offset}: the topic was created anew or "
-                "Kafka lost events"
-            )
-        _check_kept(place, batch.start, await self._first_offset(place))
-
-
-def recreated(topic: str, stored_id: str, known_id: str) -> OffsetError:
-    """The error for a topic that is another one than the stored offsets are of."""
-    return OffsetError(
-        f"topic {topic!r} was deleted and created anew: Redis has offsets of {stored_id}, Kafka "
-        f"has {known_id}. To go on with the customers as they are, stop the workers and do "
-        f"HDEL agos:{{p}}:offsets {topic} {topic}:id for every partition p: the new topic is then "
-        "read from its beginning"
-    )
-
 
 @contextmanager
 def _distrusted_on_error(segmenters: Sequence[Segmenter]) -> Iterator[None]:
@@ -411,14 +367,6 @@ def _distrusted_on_error(segmenters: Sequence[Segmenter]) -> Iterator[None]:
         for segmenter in segmenters:
             segmenter.distrust()
         raise
-
-
-def _check_kept(place: Place, position: int, first: int) -> None:
-    if position < first:
-        raise OffsetError(
-            f"{place[0]}-{place[1]}: the next offset to apply is {position}, and the log begins "
-            f"at {first}: {first - position} events expired before they were applied"
-        )
 
 
 def _nothing() -> None:

@@ -303,7 +303,7 @@ async def test_samples_are_sent_after_the_write(redis: Redis) -> None:
     async with Worker(log, settings_for(redis)) as worker:
         await worker.assign()
         await worker.drain()
-    await worker.pipeline.send_samples()
+    await worker.pipeline.sampling.send()
     (sample,) = [json.loads(m.value or b"") for m in log.sent if m.topic == MODEL_SAMPLES]
     assert sample["customer"] == "c0"
     # In order of features.FEATURES: days since the event, and since an order that never was.
