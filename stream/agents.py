@@ -8,20 +8,18 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
-import psutil
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP, StreamT
 
 from stream import admin
 from stream.app import App, create_app
 from stream.backfilling import Backfilling
-from stream.continuity import Place, recreated
+from stream.continuity import recreated
 from stream.definitions import DefinitionsFile
-from stream.errors import AgosError, StalledError
+from stream.errors import AgosError
 from stream.gathering import Gathering
 from stream.log_reader import LogReader
 from stream.pipeline import Pipeline
-from stream.progress import Progress, Waiting
 from stream.relay import MOST_AT_ONCE, Relay
 from stream.report import Report
 from stream.review import Review, Timer
@@ -32,9 +30,10 @@ from stream.store.ranks import share_ranks
 from stream.store.retention import Retention
 from stream.store.segments import drop_empty
 from stream.store.store import Store
-from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
+from stream.topics import EVENT_TOPICS, MODEL_SAMPLES, Place
 from stream.training import Training
-from stream.transport import Batch, Consumer
+from stream.transport import Batch, Consumer, place_of
+from stream.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +89,9 @@ class Crew:
         self.pipeline.before_write = self._gathering.look_ahead
         #: Told of each group before it is applied, where somebody wants to know.
         self.before_group: Callable[[Sequence[Batch]], None] | None = None
+        self.watchdog = Watchdog(settings, self.app, self.pipeline, self.report, self._read_again)
         self._assigning = asyncio.Lock()
         self._committed: dict[TP, int] = {}
-        self._progress = Progress()
         #: Events that had been applied when idle customers were last looked at.
         self._reviewed_at = 0
         #: Up to which sample was learned, and when a few more are enough.
@@ -121,7 +120,7 @@ class Crew:
     async def _positions(self, assigned: set[TP]) -> Mapping[TP, int]:
         async with asyncio.timeout(_KAFKA_SECONDS):
             first = await self.consumer.log_starts(assigned)
-        events = {tuple_of(tp): first[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
+        events = {place_of(tp): first[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
         await self.backfilling.learn()
         places = await self.pipeline.assign(events)
         wanted = {TP(*place): offset for place, offset in places.items()}
@@ -279,55 +278,6 @@ class Crew:
             await self.consumer.commit_applied(changed)
             self._committed.update(changed)
 
-    async def watch(self) -> None:
-        """See that there is progress where there is lag, and that memory stays in bounds."""
-        resident_mb = psutil.Process().memory_info().rss / 2**20
-        if resident_mb > self.settings.memory_mb:
-            raise StalledError(
-                f"{resident_mb:.0f} MB resident, AGOS_MEMORY_MB allows {self.settings.memory_mb}"
-            )
-        if self.app.rebalancing or self.app.unassigned:
-            self._progress.reset()
-            return
-        try:
-            async with asyncio.timeout(_KAFKA_SECONDS):
-                waiting = await self._waiting()
-        except (KafkaError, TimeoutError, IllegalStateError):
-            # Nobody to make progress with; count from when the brokers are back.
-            self._progress.reset()
-            raise
-        self.report.lag = sum(found.events for found in waiting.values())
-        await self._judge(waiting)
-        for partition in list(self.pipeline.segmenters):
-            await self.pipeline.verify(partition)
-        await self.pipeline.read_forgotten()
-
-    async def _waiting(self) -> Mapping[Place, Waiting]:
-        mine = [tp for tp in self.consumer.assignment() if tp.topic in EVENT_TOPICS]
-        reach = await self.consumer.reach(mine)
-        waiting = {}
-        for tp in mine:
-            known = tp.partition in self.pipeline.segmenters
-            applied = self.pipeline.expected(*tp) if known else 0
-            if tp in reach:
-                waiting[tuple_of(tp)] = Waiting(reach[tp].lag(applied), applied)
-        return waiting
-
-    async def _judge(self, waiting: Mapping[Place, Waiting]) -> None:
-        stalled = self._progress.stalled(waiting, time.monotonic())
-        longest_seconds = max(stalled.values(), default=0.0)
-        if longest_seconds <= self.settings.stall_seconds / 3:
-            return
-        which = [place for place, seconds in stalled.items() if seconds == longest_seconds]
-        what = (
-            f"{waiting[which[0]].events} events wait in {which[0][0]}-{which[0][1]} and none was "
-            f"applied for {longest_seconds:.0f} s"
-        )
-        if longest_seconds > self.settings.stall_seconds:
-            raise StalledError(f"{what}; starting again is the cure")
-        log.warning("%s", what)
-        await self._read_again([partition for _, partition in stalled])
-
     async def _read_again_quietly(self, partitions: list[int]) -> None:
         try:
             await self._read_again(partitions)
@@ -337,7 +287,7 @@ class Crew:
         except Exception as error:
             self.fail(error)
 
-    async def _read_again(self, partitions: list[int]) -> None:
+    async def _read_again(self, partitions: Sequence[int]) -> None:
         for partition in partitions:
             if partition in self.pipeline.segmenters:
                 places = [(topic, partition) for topic in EVENT_TOPICS]
@@ -375,11 +325,6 @@ class Crew:
                 log.warning("while stopping: %r", error)
 
 
-def tuple_of(tp: TP) -> Place:
-    """Topic and partition as the pipeline has them."""
-    return tp.topic, tp.partition
-
-
 def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Crew]:
     """The worker's app with its agents and loops."""
     crew = Crew(settings, topic_ids)
@@ -393,7 +338,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (5.0, crew.learn),
         (1.0, crew.refresh_model),
         (5.0, crew.commit),
-        (2.0, crew.watch),
+        (2.0, crew.watchdog.look),
         (10.0, crew.check_topics),
         (1.0, crew.report.send),
         (0.1, crew.review_idle),

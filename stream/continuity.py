@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from stream.errors import OffsetError
+from stream.topics import Place
 from stream.transport import Batch
 
-#: Topic and partition.
-Place = tuple[str, int]
 #: First offset that the log of a partition still has.
 FirstOffset = Callable[[Place], Awaitable[int]]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from stream.topics import Place
 from stream.transport import Batch
 
 #: Groups that are computed or written at the same time.
@@ -90,9 +91,9 @@ class Gathering:
 
     def _next(self) -> list[Batch]:
         """Take the next group out of what waits; empty if it is better to wait."""
-        group: dict[tuple[str, int], Batch] = {}
+        group: dict[Place, Batch] = {}
         left: deque[Batch] = deque()
-        passed: set[tuple[str, int]] = set()
+        passed: set[Place] = set()
         events = 0
         for batch in self._waiting:
             place, size = (batch.topic, batch.partition), len(batch.records)

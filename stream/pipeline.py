@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 from models.snapshot import Snapshot
-from stream.continuity import FirstOffset, Place, check_kept, check_log, recreated
+from stream.continuity import FirstOffset, check_kept, check_log, recreated
 from stream.customer import is_link
 from stream.decoding import Decoded, decode
 from stream.defined import Defined, Past
@@ -28,7 +28,7 @@ from stream.settings import Settings
 from stream.store.marks import digest_of
 from stream.store.store import Store
 from stream.store.write import Move, Write
-from stream.topics import EVENT_TOPICS
+from stream.topics import EVENT_TOPICS, Place
 from stream.transport import Batch
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Place = tuple[str, int]
+from stream.topics import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ MODEL_SAMPLES = "model-samples"
 #: Keyed by customer, with one partition count: one worker owns all events of a customer.
 EVENT_TOPICS = (INTERACTIONS, PURCHASES, PROFILES)
 
+#: Topic and partition.
+Place = tuple[str, int]
+
 _SEED = np.uint32(0x9747B28C)
 _M = np.uint32(0x5BD1E995)
 #: Up to so many keys, hashing them one by one is faster.

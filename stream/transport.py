@@ -21,7 +21,7 @@ from faust.types import TP, ConsumerMessage
 from mode.utils.futures import maybe_async
 
 from stream.app import App
-from stream.topics import EVENT_TOPICS, MODEL_SAMPLES
+from stream.topics import EVENT_TOPICS, MODEL_SAMPLES, Place
 
 #: Topics that are delivered in batches and whose position Redis knows.
 BATCHED = frozenset((*EVENT_TOPICS, MODEL_SAMPLES))
@@ -179,6 +179,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 TP(*tp): Reach(end, await consumer.position(tp), self._ends.get(TP(*tp)))
                 for tp, end in ends.items()
             }
+
+
+def place_of(tp: TP) -> Place:
+    """Topic and partition, as those have them who know no Faust."""
+    return tp.topic, tp.partition
 
 
 def take_turns(consumer: aiokafka.AIOKafkaConsumer, served: Iterable[TopicPartition]) -> None:

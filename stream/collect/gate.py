@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from stream.collect.mapping import Record
 from stream.collect.refusal import Refusal, later
-from stream.topics import partitions_of
+from stream.topics import Place, partitions_of
 
 log = logging.getLogger(__name__)
 
@@ -267,14 +267,12 @@ class Gate:
     async def _hand_over(self, records: list[Record]) -> list[tuple[list[int], Any]]:
         """Identities and acknowledgement of every batch; batches of a partition in order."""
         owners = self._owners.of([record.key for record in records])
-        places: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        places: dict[Place, list[Record]] = defaultdict(list)
         for record, owner in zip(records, owners, strict=True):
             places[record.topic, owner].append(record)
         return [send for place, those in places.items() for send in await self._send(place, those)]
 
-    async def _send(
-        self, place: tuple[str, int], records: list[Record]
-    ) -> list[tuple[list[int], Any]]:
+    async def _send(self, place: Place, records: list[Record]) -> list[tuple[list[int], Any]]:
         sends: list[tuple[list[int], Any]] = []
         now_ms = time.time_ns() // 1_000_000
         batch, begin = self._producer.create_batch(), 0
@@ -288,9 +286,7 @@ class Gate:
         sends.append(await self._sent(batch, place, records[begin:]))
         return sends
 
-    async def _sent(
-        self, batch: Any, place: tuple[str, int], records: list[Record]
-    ) -> tuple[list[int], Any]:
+    async def _sent(self, batch: Any, place: Place, records: list[Record]) -> tuple[list[int], Any]:
         topic, partition = place
         acknowledgement = await self._producer.send_batch(batch, topic, partition=partition)
         return [record.identity for record in records], acknowledgement

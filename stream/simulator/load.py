@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from stream.topics import partitions_of
+from stream.topics import Place, partitions_of
 
 _CHUNK = 5_000
 _BATCH_BYTES = 512 * 1024
@@ -44,7 +44,7 @@ class _Loading:
 
     def __init__(self, producer: Any) -> None:
         self._producer = producer
-        self._open: dict[tuple[str, int], Any] = {}
+        self._open: dict[Place, Any] = {}
         self._under_way: deque[Any] = deque()
 
     async def all(self, records: Iterable[tuple[str, bytes, bytes]], partitions: int) -> int:
@@ -60,7 +60,7 @@ class _Loading:
             await self._under_way.popleft()
         return count
 
-    async def _add(self, place: tuple[str, int], key: bytes, value: bytes) -> None:
+    async def _add(self, place: Place, key: bytes, value: bytes) -> None:
         batch = self._open.get(place)
         if batch is not None and batch.append(key=key, value=value, timestamp=None) is not None:
             return
@@ -70,7 +70,7 @@ class _Loading:
         # A new batch takes one record of any size.
         batch.append(key=key, value=value, timestamp=None)
 
-    async def _send(self, place: tuple[str, int]) -> None:
+    async def _send(self, place: Place) -> None:
         topic, partition = place
         batch = self._open.pop(place)
         batch.close()

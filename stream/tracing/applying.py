@@ -13,6 +13,7 @@ from stream.pipeline import Pipeline
 from stream.settings import Settings
 from stream.store.store import Applied
 from stream.store.write import Write
+from stream.topics import Place
 from stream.tracing.spans import HEADER, WIRE, Tracing, place
 from stream.transport import Batch
 
@@ -33,7 +34,7 @@ class WorkerTraces:
 
     def __init__(self, tracing: Tracing) -> None:
         self._tracer = tracing.tracer
-        self._open: dict[tuple[str, int], deque[_Open]] = {}
+        self._open: dict[Place, deque[_Open]] = {}
         self._count = 0
 
     def take(self, batches: Iterable[Batch]) -> None:
