@@ -1,15 +1,16 @@
 """The default learner: warm-started k-means on the panel that finds the number of segments."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from models.fading import Fading
+from models.judging import Judge, Offer, caution
 from models.lloyd import Partition, best_of, lloyd, spread_out, swapped
 from models.movement import Movement
+from models.settlers import Settlers
 from models.space import F64, Bools, Ints, Space
-from models.structure import COST, PLENTY, Moments, Scored, elsewhere, grains, proposals, quality
+from models.structure import Moments, Scored, elsewhere, grains, proposals, quality
 from models.tightness import Tightness, looser
 from models.young import Young
 
@@ -19,30 +20,14 @@ MOST_SEGMENTS = 12
 USEFUL_SEGMENTS = 4
 #: A new segment has at least this share of the customers, and this many.
 NEW_SHARE, NEW_COUNT = 0.015, 6
-#: Another structure must be better by this (nats per customer), in so many ticks in a row.
-MARGIN = 0.006
-#: One with as many segments divides many customers anew for little: it must be better by more.
-OTHERWISE = 3.0
-#: Two ticks will do if together it was better by so much: chance hardly ever brings that.
+#: Another structure replaces the one in force when it was better in so many ticks in a row; fewer
+#: will do for one with newcomers, which is known by their coming.
+CONFIRMATIONS, ARRIVED_TICKS = 4, 2
+#: Two will do if together it was better by so much: chance hardly ever brings that.
 CLEAR = 0.06
-#: One that has a segment of newcomers more (`movement.py`): how well it fits and how many have
-#: come must tell so much together (nats, of all customers), in so many ticks. Some 10^5 places are
-#: looked at in two million updates; chance brings exp(20) to 1 at one in 10^8 of them.
-NEWS, ARRIVED_TICKS = 20.0, 2
-#: What the structure in force may lack in tightness (nats per feature; .25 % of inertia), as
-#: divisions that are nearly as good come and go.
-SLACK = 0.00125
 #: A segment that is only left behind is kept as long as the structure lacks no more than this
 #: (.1 % of inertia; more than Lloyd's steps leave undone in a tick).
 REMAINS_SLACK = 0.0005
-#: The longer a structure is in force, the more another must bring: after so many ticks so many
-#: times as much, where it need not bring as much anyway.
-TENURE_TICKS, TENURE = 80, 3.0
-#: In a panel smaller than this chance brings more, so margins are raised by that power.
-SETTLED, CAUTION = 2250, 1.25
-#: Weight of tightness beside quality.
-TIGHTNESS = 1.0
-CONFIRMATIONS = 4
 #: While the panel grows by more than this per tick there is nothing to wait for.
 GROWTH = 1.05
 #: Lloyd's steps per tick, for structures that are new and for those that learn on; random swaps.
@@ -51,16 +36,6 @@ LLOYD_STEPS, WARM_STEPS, SWAPS = 5, 2, 3
 SEARCH_STEPS = 20
 #: The first search looks at so many customers.
 SEARCHED = 600
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Offer:
-    """Another structure, what it would bring and must, and which of its rows has newcomers."""
-
-    found: Partition
-    gain: float
-    margin: float
-    newcomers: int = -1
 
 
 class PanelKMeans:
@@ -84,7 +59,7 @@ class PanelKMeans:
         self._challenger: F64 | None = None
         self._challenging = -1
         self._tightness = Tightness()
-        self._fading = Fading()
+        self._fading, self._settlers = Fading(), Settlers()
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._then: F64 = np.zeros((0, 0))
         self._wins, self._gained = 0, 0.0
@@ -114,10 +89,12 @@ class PanelKMeans:
         offered = self._offered(Z, here.found, rng, movement, beyond)
         self._tightness.climb((one.found for one in (here, *offered)), _near(here.found.k))
         self._lacking = self._lacks(Z, here.found, beyond)
-        best = max(
-            (self._judged(one, here, Z, movement, growing) for one in offered),
-            key=lambda one: one.gain - one.margin,
-        )
+        judge = Judge(
+            here, movement, self._tightness, self._young, self._settlers,
+            self._ticks, self._ticks - self._since,
+        )  # fmt: skip
+        judged = [judge.grown(one) if growing else judge.offer(one) for one in offered]
+        best = max(judged, key=lambda one: one.gain - one.margin)
         self._centroids = here.found.centroids
         if best.gain < best.margin:
             self._challenger, self._wins, self._gained = None, 0, 0.0
@@ -125,12 +102,7 @@ class PanelKMeans:
         self._challenger, self._challenging = best.found.centroids, best.newcomers
         self._wins, self._gained = self._wins + 1, self._gained + best.gain
         if growing or self._confirmed(best.newcomers >= 0, len(Z)):
-            self._fading.restructured(here.found, best.found, self._ticks)
-            if best.newcomers < 0:
-                return self._take(Z, best.found)
-            newer = Scored.of(Z, best.found, self._grain)
-            lack = self._owed(here) - self._worth(newer, SLACK)
-            return self._take(Z, best.found, best.newcomers, max(0.0, lack))
+            return self._replaced(Z, judge, best)
         return here.found
 
     def move(self, old: Space, new: Space, found: Partition) -> Partition:
@@ -147,6 +119,7 @@ class PanelKMeans:
             "challenger": _listed(self._challenger),
             **self._tightness.state(),
             "fading": self._fading.state(),
+            "settlers": self._settlers.state(),
             "challenging": self._challenging,
             "wins": self._wins,
             "gained": self._gained,
@@ -179,6 +152,7 @@ class PanelKMeans:
         self._challenging = state.get("challenging", -1)
         self._tightness.restore(state)
         self._fading.restore(state.get("fading", {}))
+        self._settlers.restore(state.get("settlers", {}))
         self._wins, self._gained = state["wins"], state.get("gained", 0.0)
         self._ticks, self._size = state["ticks"], state["size"]
         self._since = state.get("since", 0)
@@ -200,8 +174,9 @@ class PanelKMeans:
         found = found or lloyd(Z, centroids, LLOYD_STEPS)
         lasting = self._fading.lasting(found, self._ticks, self._lacking)
         if not lasting.all():
+            self._settlers.lasting(found, lasting)
+            self._young.lasting(lasting)
             found = lloyd(Z, found.centroids[lasting], LLOYD_STEPS)
-            self._young.replaced()
             self.generation += 1
         judged = found.labels if self.natural else np.zeros(len(Z), dtype=np.int64)
         groups = Moments.of(Z, judged, found.k if self.natural else 1, self._grain)
@@ -254,45 +229,20 @@ class PanelKMeans:
         large = [s for s in scored if s.found.k == 1 or s.found.counts.min() >= smallest]
         return [s for s in large if not self._fading.remains(s.found)]
 
-    def _judged(
-        self, one: Scored, here: Scored, Z: F64, movement: Movement, growing: bool
-    ) -> "_Offer":
-        """What another structure would bring, and what it must."""
-        if growing:
-            gain = self._worth(one) - self._worth(here)
-            return _Offer(one.found, gain, MARGIN)
-        news = movement.newcomers(here.found, one.found) if one.found.k <= PLENTY else None
-        if news is not None and news.movers:
-            return _Offer(one.found, one.score - self._worth(here, SLACK), 0.0, news.row)
-        if news is not None:
-            gain = one.score + COST * Z.shape[1] + news.evidence / len(Z) - self._owed(here)
-            return _Offer(one.found, gain, NEWS / len(Z), news.row)
-        doubt = _caution(len(Z)) * (OTHERWISE if one.found.k == here.found.k else 1.0)
-        gain = self._worth(one) - self._owed(here)
-        return _Offer(one.found, gain, MARGIN * max(doubt, self._settled()))
-
     def _confirmed(self, newcomers: bool, n: int) -> bool:
         """Whether another structure has been better for long enough."""
-        clear = self._wins > 1 and self._gained >= CLEAR * _caution(n)
+        clear = self._wins > 1 and self._gained >= CLEAR * caution(n)
         return clear or self._wins >= (ARRIVED_TICKS if newcomers else CONFIRMATIONS)
 
-    def _settled(self) -> float:
-        """How many times the margin another structure must bring; most while newcomers come."""
-        if self._young.recent(self._ticks):
-            return TENURE
-        return 1.0 + (TENURE - 1.0) * min(1.0, (self._ticks - self._since) / TENURE_TICKS)
-
-    def _worth(self, scored: Scored, slack: float = 0.0) -> float:
-        """Quality, less what it lacks in tightness but for `slack` of it (nats per feature)."""
-        if scored.found.k == 1:
-            return scored.score
-        lack = TIGHTNESS * self._tightness.lack(scored.found)
-        return scored.score - max(0.0, lack - slack * int(scored.found.centroids.shape[1]))
-
-    def _owed(self, here: Scored) -> float:
-        """What the structure in force is worth, with what it is forgiven: no chain of newcomers
-        may make it worse and worse."""
-        return self._worth(here, SLACK) + self._young.forgiven(self._ticks)
+    def _replaced(self, Z: F64, judge: Judge, best: Offer) -> Partition:
+        """Put the best structure in force; with newcomers it may lack something."""
+        here, settled = judge.here.found, -1 if best.movers else best.newcomers
+        self._fading.restructured(here, best.found, self._ticks)
+        self._settlers.restructured(here, best.found, settled)
+        if best.newcomers < 0:
+            return self._take(Z, best.found)
+        newer = Scored.of(Z, best.found, self._grain)
+        return self._take(Z, best.found, best.newcomers, judge.lacking(newer))
 
     def _searched(self, Z: F64, rng: np.random.Generator) -> Partition:
         """The first structure, from nothing."""
@@ -317,10 +267,6 @@ class PanelKMeans:
             found = best_of(Z, max(1, min(USEFUL_SEGMENTS, len(Z) // NEW_COUNT)), 2, rng, 30)
         self._centroids = found.centroids
         return found
-
-
-def _caution(n: int) -> float:
-    return float(max(1.0, (SETTLED / n) ** CAUTION))
 
 
 def _near(k: int) -> range:

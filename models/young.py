@@ -4,7 +4,7 @@ from typing import Any
 
 from models.lloyd import Partition
 from models.movement import Movement
-from models.space import F64
+from models.space import F64, Bools
 
 #: The rest of a new group shows itself within so many ticks, or it was none.
 YOUNG_TICKS = 80
@@ -40,6 +40,13 @@ class Young:
     def replaced(self) -> None:
         """Another structure is in force that is not of newcomers."""
         self.row, self._lack = -1, 0.0
+
+    def lasting(self, lasting: Bools) -> None:
+        """Only some segments go on, those with True in shape (k,)."""
+        if self.row >= 0 and not lasting[self.row]:
+            self.replaced()
+        elif self.row >= 0:
+            self.row = int(lasting[: self.row].sum())
 
     def recent(self, tick: int) -> bool:
         return tick - self._since < YOUNG_TICKS

@@ -38,6 +38,15 @@ def test_newcomers_are_told_as_long_as_former_places_are_of_before() -> None:
     assert young.row == -1
 
 
+def test_it_goes_on_when_others_are_retired() -> None:
+    young = Young()
+    young.came(2, 100, 0.4)
+    young.lasting(np.array([False, True, True]))
+    assert (young.row, young.forgiven(100)) == (1, 0.4)
+    young.lasting(np.array([True, False]))
+    assert (young.row, young.forgiven(100)) == (-1, 0.0)
+
+
 def test_goes_on_where_its_state_was_taken() -> None:
     young, again = Young(), Young()
     young.came(1, 5, 0.25)
