@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
-from redis import Redis
 from redis.exceptions import RedisError
 
 from scripts.fault_parts.crew import Crew
 from scripts.fault_parts.meter import Meter
 from scripts.fault_parts.proxy import Proxy
-from scripts.fault_parts.servers import Disk, FragileRedis, Kafka, until
+from scripts.fault_parts.servers import Disk, FragileRedis, Kafka, client_of, until
 from scripts.fault_parts.traffic import Source, invalid
 from stream.local import Process
 from stream.topics import MODEL_SAMPLES
@@ -168,7 +167,7 @@ class Accidents:
     def _trainer_pid(self) -> int:
         """By the partitions that the group gave it, and that its report names."""
         owned = _partitions_with_samples(self.world.kafka_address, self.world.group)
-        client = Redis(port=self.world.redis.port, socket_timeout=1)
+        client = client_of(self.world.redis.port, 1)
         try:
             reports = [msgspec.json.decode(text) for text in client.hvals("agos:workers")]
         except (RedisError, OSError):

@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from stream.local import EmbeddedRedis, ProcessError, Server, free_port, kafka_answers
 
@@ -124,7 +126,7 @@ class FragileRedis(EmbeddedRedis):
 
     async def follow(self, primary: Server) -> None:
         """Copy everything of another one, and go on copying."""
-        client = Redis(port=self.port, socket_timeout=5, decode_responses=True)
+        client = client_of(self.port, 5, decode_responses=True)
         try:
             client.replicaof("127.0.0.1", primary.port)
 
@@ -137,7 +139,7 @@ class FragileRedis(EmbeddedRedis):
 
     def promote(self) -> None:
         """Be a primary from now on."""
-        client = Redis(port=self.port, socket_timeout=5)
+        client = client_of(self.port, 5)
         try:
             client.replicaof("NO", "ONE")
         finally:
@@ -181,9 +183,21 @@ def disk() -> Iterator[Disk]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def client_of(port: int, timeout_seconds: float, *, decode_responses: bool = False) -> Redis:
+    """A client that never tries again by itself: whatever waits here holds up all that looks,
+    and a Redis that is away would make workers seem slow."""
+    return Redis(
+        port=port,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        decode_responses=decode_responses,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 def offsets(port: int, partitions: int, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
     """What Redis has applied of each topic and partition; empty while it does not answer."""
-    client = Redis(port=port, socket_timeout=1, socket_connect_timeout=1)
+    client = client_of(port, 1)
     try:
         pipe = client.pipeline(transaction=False)
         for partition in range(partitions):
