@@ -70,8 +70,8 @@ class Write:
     links: list[Linked] = field(default_factory=list)
 
     def packed(self, changes_kept: int) -> bytes:
-        """The script's one argument: a MessagePack array, as Redis' own library reads it (its
-        strings are bytes, and there is no other type for bytes).
+        """The script's argument for this partition: a MessagePack array, as Redis' own library
+        reads it (its strings are bytes, and there is no other type for bytes).
 
         Redis has one value to take out of the protocol instead of ten for each customer. Its
         numbers are doubles and a fraction gets 17 digits: what is not a whole number below 2⁵³
