@@ -32,12 +32,11 @@ from stream.store.segments import drop_empty
 from stream.store.store import Store
 from stream.topics import EVENT_TOPICS, MODEL_SAMPLES, Place
 from stream.training import Training
-from stream.transport import Batch, Consumer, place_of
+from stream.transport import KAFKA_SECONDS, Batch, Consumer, place_of
 from stream.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-_KAFKA_SECONDS = 20.0
 #: Of a worker's time, at most, for customers that have no events: after a change of model or
 #: definitions, where only time went by, and where nobody has events.
 _REVIEW_SHARE, _ROUTINE_SHARE, _QUIET_SHARE = 0.1, 0.03, 0.01
@@ -118,7 +117,7 @@ class Crew:
                 raise
 
     async def _positions(self, assigned: set[TP]) -> Mapping[TP, int]:
-        async with asyncio.timeout(_KAFKA_SECONDS):
+        async with asyncio.timeout(KAFKA_SECONDS):
             first = await self.consumer.log_starts(assigned)
         events = {place_of(tp): first[tp] for tp in assigned if tp.topic in EVENT_TOPICS}
         await self.backfilling.learn()
@@ -142,7 +141,7 @@ class Crew:
 
     async def first_offset(self, place: Place) -> int:
         """First offset that the log of a partition still has."""
-        async with asyncio.timeout(_KAFKA_SECONDS):
+        async with asyncio.timeout(KAFKA_SECONDS):
             return (await self.consumer.log_starts([TP(*place)]))[TP(*place)]
 
     # -- agents ----------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from stream.topics import EVENT_TOPICS, MODEL_SAMPLES, Place
 
 #: Topics that are delivered in batches and whose position Redis knows.
 BATCHED = frozenset((*EVENT_TOPICS, MODEL_SAMPLES))
+#: Who asks about partitions waits so long for the answer.
+KAFKA_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

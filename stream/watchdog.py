@@ -16,11 +16,9 @@ from stream.progress import Progress, Waiting
 from stream.report import Report
 from stream.settings import Settings
 from stream.topics import EVENT_TOPICS, Place
-from stream.transport import Consumer, place_of
+from stream.transport import KAFKA_SECONDS, Consumer, place_of
 
 log = logging.getLogger(__name__)
-
-_KAFKA_SECONDS = 20.0
 
 
 class Watchdog:
@@ -62,7 +60,7 @@ class Watchdog:
             self._progress.reset()
             return
         try:
-            async with asyncio.timeout(_KAFKA_SECONDS):
+            async with asyncio.timeout(KAFKA_SECONDS):
                 waiting = await self._waiting()
         except (KafkaError, TimeoutError, IllegalStateError):
             # Nobody to make progress with; count from when the brokers are back.

@@ -65,8 +65,8 @@ def add_groups(
     records = _Records.of(judged, order)
     for fields, begin, end in zip(_FIELDS_BY_KIND, edges[:-1], edges[1:], strict=True):
         if begin < end:
-            flat = _values(records.part(slice(begin, end)), fields, snapshot, defined)
-            _share_out(writes, judged, order[begin:end], fields, flat)
+            values = _values(records.part(slice(begin, end)), fields, snapshot, defined)
+            _share_out(writes, judged, order[begin:end], fields, values)
 
 
 def _share_out(

@@ -45,7 +45,7 @@ def idle(customers: int, seed: int, on: str, seconds: float = 60.0) -> dict[str,
         before = teach(settings, client, seed)
         names = [f"idle{number}" for number in range(customers)]
         load(settings.kafka, _events("Product Viewed", names), settings.partitions)
-        # As workers are run: the other measurements let no fetch wait at the broker.
+        # As workers are run; on the embedded broker the other measurements let no fetch wait.
         waiting = str(Settings.model_fields["kafka_fetch_wait"].default)
         more = {"AGOS_SEGMENTS": str(file), "AGOS_KAFKA_FETCH_WAIT": waiting}
         with worker(settings, **more) as process:

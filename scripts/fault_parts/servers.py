@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from stream.local import EmbeddedRedis, ProcessError, Server, free_port, kafka_answers
+from stream.settings import Settings
+from stream.store import connect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _DISK_MB = 2_000
@@ -126,7 +126,7 @@ class FragileRedis(EmbeddedRedis):
 
     async def follow(self, primary: Server) -> None:
         """Copy everything of another one, and go on copying."""
-        client = client_of(self.port, 5, decode_responses=True)
+        client = client_of(self.port, 5, decode=True)
         try:
             client.replicaof("127.0.0.1", primary.port)
 
@@ -183,16 +183,11 @@ def disk() -> Iterator[Disk]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def client_of(port: int, timeout_seconds: float, *, decode_responses: bool = False) -> Redis:
-    """A client that never tries again by itself: whatever waits here holds up all that looks,
-    and a Redis that is away would make workers seem slow."""
-    return Redis(
-        port=port,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        decode_responses=decode_responses,
-        retry=Retry(NoBackoff(), 0),
-    )
+def client_of(port: int, timeout_seconds: float, *, decode: bool = False) -> Redis:
+    """A client of the Redis at this port of 127.0.0.1. It never tries again by itself: what
+    waits here holds up all that looks, and a Redis that is away would make workers seem slow."""
+    settings = Settings(redis=f"redis://127.0.0.1:{port}/0")
+    return connect.client(settings, timeout_seconds=timeout_seconds, decode=decode)
 
 
 def offsets(port: int, partitions: int, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
