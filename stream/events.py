@@ -8,7 +8,7 @@ read again with pydantic, which says what is wrong with it.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, Literal
 
@@ -55,7 +55,7 @@ MAX_TRAIT_CHARACTERS = 1024
 MAX_MINOR = 1e16
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Timestamp = Annotated[
@@ -290,7 +290,9 @@ def _to_ms(at: datetime) -> int:
         raise InvalidEvent(
             "invalid", f"timestamp {at.isoformat()} has no offset, expected RFC 3339"
         )
-    return (at - _EPOCH) // _MILLISECOND
+    since = at - _EPOCH
+    # Floors, as `since // milliseconds` does, in half the time.
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 def _out_of_range(at_ms: float, now_ms: int) -> InvalidEvent:

@@ -1,6 +1,7 @@
 """What becomes of every kind of record: an event, or a refusal with its reason."""
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -130,6 +131,16 @@ class TestTime:
         assert read(PROFILES, first, NOW_MS, MONEY).timestamp == 631_152_000_000
         before = encoded(PROFILE, timestamp="1989-12-31T23:59:59.999Z")
         assert refusal(PROFILES, before) == "timestamp-too-old"
+
+    @given(st.integers(632_000_000_000_000, 1000 * AT_MS), st.integers(-1380, 1380))
+    @patient
+    def test_a_time_in_any_zone_is_floored_to_milliseconds(
+        self, epoch_us: int, ahead_minutes: int
+    ) -> None:
+        utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=epoch_us)
+        text = utc.astimezone(timezone(timedelta(minutes=ahead_minutes))).isoformat()
+        value = encoded(PROFILE, timestamp=text)
+        assert read(PROFILES, value, NOW_MS, MONEY).timestamp == epoch_us // 1000
 
     @pytest.mark.parametrize(
         ("timestamp", "reason"),
