@@ -84,7 +84,9 @@ class Judge:
             return Offer(one.found, fits + news.evidence / n, NEWS / n, news.row)
         doubt = caution(n) * (OTHERWISE if one.found.k == here.k else 1.0)
         margin = MARGIN * max(doubt, self._settled())
-        margin += NEWS / n * self.settlers.ended(here, one.found)
+        # Newcomers' segments did not pay the price of one, so nobody saves it by ending them.
+        price = COST * int(one.found.centroids.shape[1])
+        margin += (NEWS / n + price) * self.settlers.ended(here, one.found)
         return Offer(one.found, self.worth(one) - self.owed, margin)
 
     @property

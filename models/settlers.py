@@ -14,7 +14,8 @@ class Settlers:
 
     How well segments fit does not tell every group from its neighbours: one that overlaps with
     them may fit as well, or a little better, as a part of one of them. That it came from elsewhere
-    told so; another structure must bring as much to end it as was needed for it to come.
+    told so; another structure must bring as much to end it as was needed for it to come, and
+    cannot count the price of a segment, which it was not asked.
     """
 
     def __init__(self) -> None:

@@ -80,7 +80,9 @@ def test_what_was_needed_to_come_is_needed_to_go() -> None:
     settlers = Settlers()
     settlers.restructured(TWO, THREE, newcomers=2)
     later = judge(THREE, 1.0, Young(), settlers=settlers)
-    assert later.offer(Scored(TWO, 1.0)).margin == pytest.approx(MARGIN + NEWS / len(X))
+    # They did not pay the price of a segment (of two features), so that is not saved either.
+    margin = MARGIN + NEWS / len(X) + 2 * COST
+    assert later.offer(Scored(TWO, 1.0)).margin == pytest.approx(margin)
     # As many segments would do, if the newcomers keep theirs.
     others = partition(X, np.array([(5.0, 0.0), BEYOND]))
     assert later.offer(Scored(others, 1.0)).margin == pytest.approx(MARGIN)
