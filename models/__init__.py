@@ -4,6 +4,7 @@ Nothing here touches Kafka, Redis, a clock or settings; `stream` feeds it and st
 """
 
 from models.clusterer import LiveSegments
+from models.panel import PANEL_SIZE
 from models.snapshot import UNASSIGNED, Change, Segment, Snapshot
 from models.trainer import Trainer, panel_hash
 
@@ -19,6 +20,6 @@ __all__ = [
 ]
 
 
-def default_clusterer(seed: int = 1, panel_size: int = 2000) -> LiveSegments:
+def default_clusterer(seed: int = 1, panel_size: int = PANEL_SIZE) -> LiveSegments:
     """The clusterer that Agos uses unless told otherwise, as a River `Clusterer`."""
     return LiveSegments(seed=seed, panel_size=panel_size)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from river import base
 
 from models.errors import InvalidState, ModelError
+from models.panel import PANEL_SIZE
 from models.snapshot import UNASSIGNED, Snapshot
 from models.space import F64, Ints
 from models.trainer import LEAST_CUSTOMERS, Trainer
@@ -74,7 +75,7 @@ class LiveSegments(base.Clusterer):
     def __init__(
         self,
         seed: int = 1,
-        panel_size: int = 2000,
+        panel_size: int = PANEL_SIZE,
         clusterer: str = "default",
         language: str = "en",
     ) -> None:

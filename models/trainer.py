@@ -14,7 +14,7 @@ from models.learner import Learner
 from models.lineage import Memory
 from models.lloyd import Partition, means, partition
 from models.naming import effects, names, sentence
-from models.panel import Panel, panel_hash
+from models.panel import PANEL_SIZE, Panel, panel_hash
 from models.registry import learner as make_learner
 from models.snapshot import HYSTERESIS, Segment, Snapshot
 from models.space import F64, Space, amounts
@@ -97,7 +97,7 @@ class Trainer:
         features: Sequence[str],
         seed: int,
         clusterer: str = "default",
-        panel_size: int = 2000,
+        panel_size: int = PANEL_SIZE,
         language: str = "en",
         hysteresis: float = HYSTERESIS,
     ) -> None:
@@ -130,8 +130,9 @@ class Trainer:
 
     def update_many(self, customers: Sequence[str], X: F64) -> None:
         """The same for many; the last row of a customer counts."""
-        for customer, x in zip(customers, X, strict=True):
-            self._panel.put(customer, x)
+        if len(customers) != len(X):
+            raise ValueError(f"customers: {len(customers)}, {len(X)} expected, one of each row")
+        self._panel.put_many(customers, X)
 
     def forget(self, *customers: str) -> None:
         """Keep nothing of these customers; without effect where nothing is kept."""
@@ -242,8 +243,11 @@ class Trainer:
         return self.snapshot
 
     def _worth_publishing(self, published: Snapshot, Z: F64, found: Partition) -> bool:
-        """The gate: another structure or language, or centroids that have left their customers."""
-        if published.language != self.language:
+        """The gate: another structure or language, or centroids that have left their customers.
+
+        Workers send samples of the share that is published, so a larger one is said at once.
+        """
+        if published.language != self.language or published.panel_rate < self._panel.rate:
             return True
         if found.k != len(published.segments) or self._learner.generation != self._generation:
             return True

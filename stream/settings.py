@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     retention_days: float | None = Field(
         None, gt=0, description="customers to whom nothing happened for longer are removed"
     )
-    panel: int = Field(2_000, ge=50, le=100_000, description="customers the model learns from")
+    panel: int = Field(3_000, ge=50, le=100_000, description="customers the model learns from")
     clusterer: str = Field("default", description="name in the model registry")
     challengers: str = Field(
         "river-kmeans", description="clusterers that learn in the shadow, comma-separated"

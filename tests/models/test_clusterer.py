@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from river import base, compose, preprocessing
 
-from models import UNASSIGNED, LiveSegments, default_clusterer
+from models import UNASSIGNED, LiveSegments, Trainer, default_clusterer
 from models.checks import rows
 from models.errors import InvalidState, ModelError
+from stream.settings import Settings
 
 
 class Frame:
@@ -23,6 +24,14 @@ def test_it_is_a_river_clusterer() -> None:
     model = default_clusterer(seed=3)
     assert isinstance(model, base.Clusterer)
     assert model.clone().seed == 3
+
+
+def test_it_learns_from_as_many_as_a_worker_does() -> None:
+    """What is measured with one of them holds for the others."""
+    asked = Settings.model_fields["panel"].default
+    assert default_clusterer().panel_size == asked
+    assert LiveSegments().panel_size == asked
+    assert Trainer(("orders",), seed=1).panel_size == asked
 
 
 def test_it_works_in_a_pipeline() -> None:

@@ -42,6 +42,23 @@ def test_memory_is_bounded_and_the_share_halves() -> None:
     assert dict(zip(panel, panel.X[:, 0], strict=True)) == {c: float(c[1:]) for c in kept}
 
 
+@given(
+    st.lists(st.integers(0, 30), max_size=40), st.lists(st.integers(0, 30), max_size=40),
+    st.integers(1, 20),
+)  # fmt: skip
+def test_many_at_once_are_as_many_one_by_one(first: list[int], then: list[int], size: int) -> None:
+    one, many = Panel(1, size), Panel(1, size)
+    for number, batch in enumerate((first, then)):
+        names = [f"c{i}" for i in batch]
+        X = 100.0 * number + np.arange(len(names), dtype=np.float64)[:, None]
+        many.put_many(names, X)
+        for name, x in zip(names, X, strict=True):
+            one.put(name, x)
+    assert list(many) == list(one)
+    assert many.X.tolist() == one.X.tolist()
+    assert (many.rate, many.pending) == (one.rate, one.pending)
+
+
 def test_a_forgotten_customer_leaves_the_others_alone() -> None:
     panel = Panel(1, 10)
     for i, name in enumerate("abcd"):

@@ -5,6 +5,7 @@ import pytest
 
 from models.errors import InvalidState, UnknownClusterer
 from models.measures import adjusted_rand
+from models.panel import panel_hash
 from models.snapshot import UNASSIGNED, WEIGHTLESS, Snapshot
 from models.trainer import Trainer
 
@@ -231,6 +232,25 @@ def test_another_language_renames_the_same_segments() -> None:
     assert not {s.name for s in filipino.segments} & {s.name for s in english.segments}
     with pytest.raises(ValueError, match="tlh"):
         trainer.speak("tlh")
+
+
+def test_workers_are_told_at_once_that_more_customers_are_asked_for() -> None:
+    rng = np.random.default_rng(2)
+    X, names = customers(rng.integers(3, size=400), rng), [f"c{i}" for i in range(400)]
+    trainer = Trainer(FEATURES, seed=1, panel_size=100)
+    for _ in range(10):
+        trainer.update_many(names, X)
+        trainer.tick()
+    before = trainer.snapshot
+    assert before is not None and before.panel_rate < 1.0
+    mine = [i for i in range(400) if panel_hash(names[i]) < before.panel_rate]
+    trainer.update_many([names[i] for i in mine], X[mine])
+    assert trainer.tick() is None
+    trainer.resize(400)
+    trainer.update_many([names[i] for i in mine], X[mine])
+    after = trainer.tick()
+    assert after is not None
+    assert (after.panel_rate, after.ids.tolist(), after.changes) == (1.0, before.ids.tolist(), ())
 
 
 def test_a_trainer_that_lost_its_state_goes_on_from_what_is_published() -> None:
