@@ -9,8 +9,8 @@ RUN /venv/bin/pip install --no-cache-dir --constraint requirements.lock '.[colle
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /venv /venv
-COPY deploy/healthy.py /deploy/healthy.py
-RUN useradd --system --uid 10001 --create-home agos
+COPY deploy/healthy.py deploy/make_secrets.py /deploy/
+RUN useradd --system --uid 10001 --create-home agos && install -d -o agos -m 700 /run/secrets
 USER 10001
 WORKDIR /home/agos
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1

@@ -1,10 +1,11 @@
 """Every setting of Agos, read from the environment (prefix `AGOS_`); the only reader of it."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from stream.errors import ConfigurationError
 
@@ -120,6 +121,9 @@ class Settings(BaseSettings):
         }
 
 
+#: Files named as settings, in small letters, are read where the environment has none: Docker and
+#: Kubernetes mount secrets there.
+SECRETS = Path("/run/secrets")
 #: Settings whose values are not to be shown, by what is in their names.
 _SECRET = ("PASSWORD", "KEYS", "TOKEN", "WEBHOOK")
 
@@ -132,8 +136,12 @@ def load(**overrides: Any) -> Settings:
     ConfigurationError
         Naming the variable, its value and what was expected.
     """
+    given = {key: value for key, value in overrides.items() if value is not None}
     try:
-        return Settings(**{key: value for key, value in overrides.items() if value is not None})
+        return Settings(_secrets_dir=SECRETS if os.access(SECRETS, os.R_OK) else None, **given)
+    except SettingsError as error:
+        why = f"{error}: {error.__cause__}"
+        raise ConfigurationError(f"{SECRETS}: {why}, expected a file with one value") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "AGOS_" + "_".join(str(part) for part in first["loc"]).upper()

@@ -20,13 +20,19 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from redis import Redis
 
+from deploy.make_secrets import make
 from stream.cli.main import COMMANDS, load
-from stream.settings import Settings
+from stream.settings import SECRETS, Settings
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-AGOS = {name: service for name, service in SERVICES.items() if "build" in service}
+#: Services of our image that run `agos`.
+AGOS = {
+    name: service
+    for name, service in SERVICES.items()
+    if "build" in service and "entrypoint" not in service
+}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 _DEFAULTED = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
@@ -40,7 +46,8 @@ def with_defaults(value: object) -> str:
 def test_services_run_commands_that_exist(name):
     command, *arguments = AGOS[name]["command"]
     assert command in COMMANDS
-    assert arguments == []
+    # Of what is left out unless somebody asks for it, a file of theirs.
+    assert arguments == (["/etc/agos/webhooks.yaml"] if name == "webhooks" else [])
     assert load(command).name == command
 
 
@@ -69,7 +76,8 @@ def test_workers_start_after_what_they_need_is_healthy():
         "topics": "service_completed_successfully",
     }
     assert AGOS["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
-    assert all("test" in SERVICES[name]["healthcheck"] for name in ("kafka", "redis"))
+    named = ("kafka", "redis", "collector", "dashboard", "webhooks")
+    assert all("test" in SERVICES[name]["healthcheck"] for name in named)
     assert with_defaults(AGOS["worker"]["deploy"]["replicas"]) == "2"
 
 
@@ -82,13 +90,13 @@ def test_redis_and_kafka_are_set_as_the_guarantees_need():
 
 def test_ports_are_of_this_machine_only_and_can_be_chosen():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 2
+    assert len(ports) == len({port.rpartition(":")[2] for port in ports}) == 6
     assert all(re.fullmatch(r"127\.0\.0\.1:\$\{AGOS_\w+:-\d+\}:\d+", port) for port in ports)
 
 
 def test_images_are_pinned_and_kafka_is_the_one_that_the_tests_run():
     images = [service["image"] for service in SERVICES.values()]
-    assert all(re.search(r":\d+\.\d+\.\d+", image) for image in images)
+    assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in images)
     assert AGOS["worker"]["image"] == f"agos:{PROJECT['version']}"
     bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     assert [re.match(r"python:(\d+\.\d+)-", base)[1] for base in bases] == ["3.12", "3.12"]
@@ -120,11 +128,57 @@ def test_nothing_in_the_compose_file_is_a_secret():
     assert not [name for name in names if re.search(r"PASSWORD|SECRET|KEYS|TOKEN", name)]
 
 
+def test_what_others_can_reach_has_its_secret_from_the_job_that_makes_it():
+    made = SERVICES["secrets"]["entrypoint"]
+    (kept,) = SERVICES["secrets"]["volumes"]
+    assert kept == f"secrets:{SECRETS}"
+    assert f"COPY deploy/healthy.py {made[1].lstrip('/')} /deploy/" in DOCKERFILE
+    assert f"install -d -o agos -m 700 {SECRETS}" in DOCKERFILE
+    for service, name in (("dashboard", "dashboard_token"), ("collector", "write_keys")):
+        assert name in Settings.model_fields
+        assert f"agos_{name}" in made[2:]
+        assert f"{kept}:ro" in AGOS[service]["volumes"]
+        assert AGOS[service]["depends_on"]["secrets"] == {
+            "condition": "service_completed_successfully"
+        }
+        assert with_defaults(AGOS[service]["environment"][f"AGOS_{service.upper()}"])[:8] == (
+            "0.0.0.0:"
+        )
+
+
+def test_mounted_files_exist_and_prometheus_asks_every_process():
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []) if "profiles" not in service else []:
+            source = with_defaults(volume).partition(":")[0]
+            assert (
+                not source.startswith(".") or (ROOT / source).is_file() or (ROOT / source).is_dir()
+            ), source
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: json.dumps(job) for job in scraped["scrape_configs"]}
+    assert jobs.keys() == AGOS.keys() - {"topics"}
+    for name, job in jobs.items():
+        port = AGOS[name]["environment"]["AGOS_METRICS"].rpartition(":")[2]
+        assert port in job
+        assert name in job
+
+
+def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path):
+    assert make("agos_write_keys", tmp_path)
+    key = (tmp_path / "agos_write_keys").read_text()
+    assert re.fullmatch("[0-9a-f]{32}", key)
+    assert not make("agos_write_keys", tmp_path)
+    assert (tmp_path / "agos_write_keys").read_text() == key
+    assert (tmp_path / "agos_write_keys").stat().st_mode & 0o777 == 0o600
+    assert make("agos_dashboard_token", tmp_path)
+    assert (tmp_path / "agos_dashboard_token").read_text() != key
+    assert {path.name for path in tmp_path.iterdir()} == {"agos_write_keys", "agos_dashboard_token"}
+
+
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not there")
 def test_docker_compose_accepts_the_file():
     given = {"AGOS_REDIS_PORT": "7001", "AGOS_WORKERS": "3", "COMPOSE_PROJECT_NAME": "agos"}
     done = subprocess.run(
-        ["docker-compose", "--file", str(ROOT / "docker-compose.yml"), "config"],
+        ["docker-compose", "--profile", "*", "--file", str(ROOT / "docker-compose.yml"), "config"],
         env={**os.environ, **given},
         capture_output=True,
         text=True,

@@ -1,0 +1,31 @@
+"""Makes the secrets that are named and not there yet: a file each in /run/secrets.
+
+Settings are read from such files where the environment has none.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+FOLDER = Path("/run/secrets")
+
+
+def make(name: str, folder: Path = FOLDER) -> bool:
+    """Make one, readable by its owner only; False if there is one already."""
+    new = folder / f".{name}.{os.getpid()}"
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(16))
+    try:
+        # Never half written, never instead of another.
+        os.link(new, folder / name)
+    except FileExistsError:
+        return False
+    finally:
+        new.unlink()
+    return True
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print(f"{FOLDER / name}: {'made' if make(name) else 'there already'}", flush=True)
