@@ -43,12 +43,18 @@ class Former:
             _without(look, customers) for look in (self._then, self._lately)
         )
 
-    def places(self, customers: Collection[str], space: Space) -> tuple[Ints, F64]:
-        """Whose former places are known, as rows of `customers`, and these as points."""
+    def places(self, customers: Collection[str], X: F64, space: Space) -> tuple[Ints, F64]:
+        """Whose former places are known, as rows of `customers`, and these as points.
+
+        A value that was unknown then, or is now, is taken as it is now: it tells of no movement.
+        """
         rows, levels = self._then
         found = np.array([rows.get(name, -1) for name in customers], dtype=np.int64)
         known = np.flatnonzero(found >= 0)
-        return known, space.at(levels[found[known]].astype(np.float64))
+        then = levels[found[known]].astype(np.float64)
+        untold = np.isnan(then) != np.isnan(X[known])
+        points = space.at(then)
+        return known, np.where(untold, space.project(X[known]), points) if untold.any() else points
 
     def seen(self, customers: Collection[str], X: F64) -> Bools:
         """Who has another vector than then, shape (n,); who was not there has."""

@@ -226,7 +226,7 @@ class Trainer:
             self._ancestry.tick(list(self._panel), now)
         self._former.tick(list(self._panel), X)
         self._learner.recall(
-            *self._former.places(list(self._panel), space),
+            *self._former.places(list(self._panel), X, space),
             self._former.seen(list(self._panel), X),
         )
         found = self._learner.learn(Z, self._panel.take_changed())
