@@ -13,6 +13,9 @@ import redis.sentinel
 from stream.errors import ConfigurationError, StoreError
 from stream.settings import Settings
 
+#: What redis-py says of a connection that the other side closed.
+_CLOSED = ("reset by peer", "closed by server", "Connection lost")
+
 
 def options_of(settings: Settings, timeout_seconds: float, *, decode: bool) -> dict[str, Any]:
     """What every client of these settings is made with, blocking or not."""
@@ -119,10 +122,21 @@ class told:
         return False
 
 
+def reason(error: redis.exceptions.RedisError) -> str:
+    """The error's words and, of a connection that was taken and closed, who does that."""
+    said = str(error)
+    if any(words in said for words in _CLOSED):
+        said += (
+            "; a Redis in protected mode does that to other machines, one with TLS where the URL "
+            "is not rediss://"
+        )
+    return said
+
+
 def _sentence(url: str, error: redis.exceptions.RedisError) -> str:
     where = shown_url(url)
     if isinstance(error, redis.exceptions.AuthenticationError):
         return f"AGOS_REDIS: {where} refuses user or password"
     if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
-        return f"AGOS_REDIS: no Redis answers at {where} ({error})"
+        return f"AGOS_REDIS: no Redis answers at {where} ({reason(error)})"
     return f"Redis at {where} refused: {error}"

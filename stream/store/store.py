@@ -24,6 +24,7 @@ from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.async_connect import client
+from stream.store.connect import reason
 from stream.store.scripts import script
 from stream.store.write import Write
 
@@ -225,7 +226,7 @@ class Store:
                     raise
                 if loop.time() + pause > deadline:
                     raise StoreError(
-                        f"Redis did not answer for {self._patience_seconds:.0f} s: {error}"
+                        f"Redis did not answer for {self._patience_seconds:.0f} s: {reason(error)}"
                     ) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

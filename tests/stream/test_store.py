@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from stream.errors import StoreError
 from stream.local import EmbeddedRedis, free_port
 from stream.settings import Settings
+from stream.store.reader import Reader
 from stream.store.store import Applied, Store
 from stream.store.write import Group, Move, Write
 
@@ -328,6 +329,22 @@ async def test_patience_ends() -> None:
         await store.positions(0)
     assert time.monotonic() - begun < 3
     await store.close()
+
+
+async def test_a_server_that_closes_every_connection_is_told_of() -> None:
+    # As Redis does in protected mode, which another machine only could show.
+    def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    store = Store(Settings(redis=url, stall_seconds=0.3))
+    with pytest.raises(StoreError, match=r"did not answer.* protected mode"):
+        await store.positions(0)
+    await store.close()
+    with Reader(url) as reader, pytest.raises(StoreError, match=r"no Redis answers.* rediss://"):
+        await asyncio.to_thread(reader.segments, "ada")
+    server.close()
 
 
 async def test_an_error_that_will_not_pass_is_raised_at_once(store: Store, redis: Redis) -> None:
