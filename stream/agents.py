@@ -194,6 +194,10 @@ class Crew:
         while self.training.active and await self.relay.step() == MOST_AT_ONCE:
             pass
 
+    async def send_samples(self) -> None:
+        """Tell the trainer what customers look like; at once as long as there is no model."""
+        await self.pipeline.sampling.send(at_once=self.pipeline.snapshot is None)
+
     async def learn(self) -> None:
         """Let the trainer learn; if another one took over, read what it has."""
         if self.pipeline.snapshot is not None and time.monotonic() < self._learn_at:
@@ -332,7 +336,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
     app.agent(app.topic(MODEL_SAMPLES, acks=False), name="trainer")(crew.trainer)
     loops: list[tuple[float, Step]] = [
         (0.1, crew.copy_changes),
-        (0.25, crew.pipeline.sampling.send),
+        (0.25, crew.send_samples),
         (0.25, crew.pipeline.hand_on),
         (5.0, crew.learn),
         (1.0, crew.refresh_model),

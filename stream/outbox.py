@@ -9,8 +9,9 @@ import msgspec
 from numpy.typing import NDArray
 
 from stream.decoding import Decoded, Rejected
-from stream.events import DeadLetter, ModelSample
+from stream.events import DeadLetter
 from stream.features import VERSION as FEATURES_VERSION
+from stream.samples import Sample
 from stream.topics import DEAD_LETTERS, MODEL_SAMPLES
 
 
@@ -58,8 +59,5 @@ def dead_letter(rejected: Rejected) -> Message:
 
 def sample(customer: str, at_ms: int, x: NDArray[Any]) -> Message:
     """The newest feature vector of a panel customer, as `events.ModelSample`."""
-    fields = {"customer": customer, "at": at_ms, "features_version": FEATURES_VERSION}
-    return Message(MODEL_SAMPLES, 0, customer.encode(), _encode(fields | {"x": x.tolist()}))
-
-
-assert {"customer", "at", "features_version", "x"} == set(ModelSample.model_fields)
+    value = _encode(Sample(customer, at_ms, FEATURES_VERSION, x.tolist()))
+    return Message(MODEL_SAMPLES, 0, customer.encode(), value)

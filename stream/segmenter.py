@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.panel import panel_hash
 from models.snapshot import Snapshot
 from stream.cohort import Cohort
 from stream.columns import TABLE_BITS, Columns
@@ -27,8 +28,10 @@ from stream.store.write import Write
 from stream.topics import PROFILES
 from stream.writing import Judged, add_groups, memberships
 
-#: Samples of one computation at most.
-_MOST_SAMPLES = 100
+#: Samples of one computation at most; before there is a model everybody may be one.
+_MOST_SAMPLES, _MOST_FIRST_SAMPLES = 500, 100
+#: Tears places apart that lie together.
+_SPREAD = 2.0**24
 
 #: Customers and their feature vectors, to be learned from.
 Samples = list[tuple[str, NDArray[np.float64]]]
@@ -375,12 +378,16 @@ def _finish(shares: Sequence[Share], judged: Judged, rules: Rules, cause: Cause)
 
 
 def _samples(cohort: Cohort, x: NDArray[np.float64], snapshot: Snapshot | None) -> Samples:
-    rate = snapshot.panel_rate if snapshot else 1.0
     places = cohort.panel()
-    chosen = np.flatnonzero(places < rate)
-    if len(chosen) > _MOST_SAMPLES:
+    chosen = np.flatnonzero(places < (snapshot.panel_rate if snapshot else 1.0))
+    if snapshot is None and len(chosen) > _MOST_FIRST_SAMPLES:
         # The lowest stay in the panel whatever its share becomes.
-        chosen = chosen[np.argpartition(places[chosen], _MOST_SAMPLES)[:_MOST_SAMPLES]]
+        chosen = chosen[np.argpartition(places[chosen], _MOST_FIRST_SAMPLES)[:_MOST_FIRST_SAMPLES]]
+    elif len(chosen) > _MOST_SAMPLES:
+        # Others each time: a panel of which some are never heard of again learns of no drift.
+        turn = panel_hash(str(int(cohort.state["events"].sum())))
+        ring = (places[chosen] * _SPREAD + turn) % 1.0
+        chosen = chosen[np.argpartition(ring, _MOST_SAMPLES)[:_MOST_SAMPLES]]
     if not len(chosen):
         return []
     names = cohort.names()

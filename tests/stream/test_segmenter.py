@@ -1,6 +1,7 @@
 """What one batch writes: the public fields, as seen by any reader of Redis."""
 
 import json
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -162,6 +163,21 @@ def test_a_large_batch_sends_those_that_stay_in_the_panel_longest() -> None:
     lowest = sorted(customers, key=panel_hash)[: len(some)]
     assert 50 <= len(some) < 3_000
     assert {name for name, _ in some} == set(lowest)
+
+
+def test_of_a_settled_panel_everybody_is_heard_of() -> None:
+    segmenter, snapshot = Segmenter(0, 100_000), model(1, 1, 2)
+    object.__setattr__(snapshot, "panel_rate", 0.5)
+    customers = [f"c{n}" for n in range(2_400)]
+    heard: Counter[str] = Counter()
+    for turn in range(40):
+        events = [event(c, 2_400 * turn + n) for n, c in enumerate(customers)]
+        _, some = compute(segmenter, INTERACTIONS, events, snapshot=snapshot)
+        assert 400 <= len(some) <= 600
+        heard.update(name for name, _ in some)
+    assert heard.keys() == {c for c in customers if panel_hash(c) < 0.5}
+    # 500 of about 1,200: each 17 times of 40, give or take five standard deviations.
+    assert max(heard.values()) < 34
 
 
 def test_leavers_and_newcomers_of_a_segment() -> None:
