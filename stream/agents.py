@@ -195,8 +195,8 @@ class Crew:
             pass
 
     async def send_samples(self) -> None:
-        """Tell the trainer what customers look like; at once as long as there is no model."""
-        await self.pipeline.sampling.send(at_once=self.pipeline.snapshot is None)
+        """Tell the trainer what customers look like; all at once as long as there is no model."""
+        await self.pipeline.sampling.send(everybody=self.pipeline.snapshot is None)
 
     async def learn(self) -> None:
         """Let the trainer learn; if another one took over, read what it has."""

@@ -1,6 +1,6 @@
 """What a worker's customers look like, on its way to the trainer."""
 
-import time
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from stream.outbox import Send, sample
 from stream.segmenter import Samples
 
-#: Customers that wait to be sent, at most; and so long, unless there are so many or somebody
-#: waits for them: who is seen several times meanwhile is sent once.
-_MOST_WAITING, _WAIT_SECONDS = 5_000, 5.0
+#: Customers that wait to be sent, at most.
+_MOST_WAITING = 5_000
+#: Of those who wait, one in so many is sent at a time: many at once would hold up the events, and
+#: who is seen several times while waiting is sent once.
+_SHARE = 20
 
 
 class Sampling:
@@ -18,8 +20,8 @@ class Sampling:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        #: In the order in which they were first seen.
         self._waiting: dict[str, tuple[int, NDArray[np.float64]]] = {}
-        self._send_at = 0.0
 
     def take(self, samples: Samples, wall_ms: int) -> None:
         """Take samples in; no batch waits for a broker because of them."""
@@ -27,12 +29,9 @@ class Sampling:
             if len(self._waiting) < _MOST_WAITING or name in self._waiting:
                 self._waiting[name] = wall_ms, x
 
-    async def send(self, *, at_once: bool = True) -> None:
-        """Send what has come together, if it is time or `at_once`."""
-        now = time.monotonic()
-        if not at_once and now < self._send_at and len(self._waiting) < _MOST_WAITING:
-            return
-        self._send_at = now + _WAIT_SECONDS
-        waiting, self._waiting = self._waiting, {}
-        if waiting:
-            await self._send([sample(name, at, x) for name, (at, x) in waiting.items()])
+    async def send(self, *, everybody: bool = True) -> None:
+        """Send those who wait, or of many those who have waited longest."""
+        count = len(self._waiting) if everybody else -(-len(self._waiting) // _SHARE)
+        names = [*islice(self._waiting, count)]
+        if names:
+            await self._send([sample(name, *self._waiting.pop(name)) for name in names])
