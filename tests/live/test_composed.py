@@ -23,11 +23,16 @@ def test_topics_then_two_workers_become_healthy(
 ):
     remove_topics(apache_kafka)
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    # In containers each has its own port for metrics, and the definitions are mounted.
     environment = {
         name: value
         for name, value in services["worker"]["environment"].items()
-        if not value.startswith("${")
-    } | {"AGOS_KAFKA": apache_kafka.address, "AGOS_REDIS": redis_url}
+        if not value.startswith("${") and name != "AGOS_METRICS"
+    } | {
+        "AGOS_KAFKA": apache_kafka.address,
+        "AGOS_REDIS": redis_url,
+        "AGOS_SEGMENTS": str(ROOT / "segments.yaml"),
+    }
     agos = [sys.executable, "-m", "stream.cli"]
     everything = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
     subprocess.run([*agos, *services["topics"]["command"]], env=everything, check=True, timeout=60)
