@@ -1,17 +1,14 @@
-"""Makes the secrets that are named and not there yet: a file each in /run/secrets.
-
-Settings are read from such files where the environment has none.
-"""
+"""Makes the secrets that are named and not there yet: a file each, where settings look for them."""
 
 import os
 import secrets
 import sys
 from pathlib import Path
 
-FOLDER = Path("/run/secrets")
+from stream.settings import SECRETS
 
 
-def make(name: str, folder: Path = FOLDER) -> bool:
+def make(name: str, folder: Path = SECRETS) -> bool:
     """Make one, readable by its owner only; False if there is one already."""
     new = folder / f".{name}.{os.getpid()}"
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -28,4 +25,4 @@ def make(name: str, folder: Path = FOLDER) -> bool:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(f"{FOLDER / name}: {'made' if make(name) else 'there already'}", flush=True)
+        print(f"{SECRETS / name}: {'made' if make(name) else 'there already'}", flush=True)
