@@ -4,8 +4,8 @@ from the log and lets them have it. Idle work, a partition at a time."""
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,9 +16,8 @@ from stream.customer import is_link
 from stream.defined import point_of
 from stream.events import Money
 from stream.pipeline import Pipeline
-from stream.recall import recall
+from stream.recall import Recalled, recall
 from stream.segmenter import Segmenter
-from stream.store import keys
 from stream.store.backfill import (
     Progress,
     complete_shares,
@@ -29,7 +28,6 @@ from stream.store.backfill import (
 from stream.store.marks import digest_of
 from stream.store.segments import describe
 from stream.store.store import Store
-from stream.topics import partitions_of
 
 log = logging.getLogger(__name__)
 _PAGE = 200
@@ -152,59 +150,44 @@ class Backfilling:
     # -- who lacks what ----------------------------------------------------------------------
 
     async def _look(self, definitions: Definitions, parts: Sequence[Part]) -> None:
-        chosen = {part.partition: part for part in parts}
-        counts: dict[int, Counter[str]] = defaultdict(Counter)
-        lost: dict[int, Counter[str]] = defaultdict(Counter)
-        customers: Counter[int] = Counter()
         alike: dict[Any, Lacking] = {}
-        cursor = -1
-        while cursor != 0:
-            at = max(cursor, 0)
-            cursor, page = await self._store.wait_out(
-                lambda at=at: self._store.redis.scan(at, keys.STATE_PREFIX + "*", _PAGE)  # type: ignore[misc]
-            )
-            # Before the states are read: who has events in between is adopted by them.
-            points = {p: point_of(s.ends) for p, s in self._pipeline.segmenters.items()}
-            for partition, name, lacking, gone in await self._read(definitions, page, chosen):
-                part, point = chosen[partition], points.get(partition)
-                customers[partition] += 1
-                lost[partition].update(definitions.asking(gone))
-                if not lacking or point is None:
+        room = _MOST_LACKING
+        for part in parts:
+            part.progress.customers = 0
+            counts: Counter[str] = Counter()
+            lost: Counter[str] = Counter()
+            async for point, customer in self._customers(part.partition, parts):
+                part.progress.customers += 1
+                lost.update(definitions.asking(definitions.lost(customer.memory)))
+                lacking = definitions.lacking(customer.memory, _HERE)
+                if not lacking:
                     continue
-                counts[partition].update(definitions.asking(lacking.keys()))
-                if sum(len(one.lacking) for one in parts) < _MOST_LACKING:
+                counts.update(definitions.asking(lacking.keys()))
+                if room:
+                    room -= 1
                     groups = _grouped(lacking, point)
                     same = tuple((begin, *found) for begin, found in groups.items())
-                    part.lacking[name] = alike.setdefault(same, groups)
+                    part.lacking[customer.customer_id] = alike.setdefault(same, groups)
                 else:
                     part.whole = False
-            await self._breathe(*parts)
-        for part in parts:
-            part.progress.customers = customers[part.partition]
-            part.progress.left = dict(counts[part.partition])
-            part.progress.lost = dict(lost[part.partition])
+            part.progress.left, part.progress.lost = dict(counts), dict(lost)
 
-    async def _read(
-        self, definitions: Definitions, page: Sequence[bytes], chosen: Mapping[int, Part]
-    ) -> list[tuple[int, str, dict[str, Point], frozenset[str]]]:
-        """Partition, customer, what it lacks since when, and what it has lost."""
-        if not page:
-            return []
-        names = [key.removeprefix(keys.STATE_PREFIX.encode()) for key in page]
-        owners = partitions_of(names, self._pipeline.settings.partitions).tolist()
-        mine = {n.decode(): p for n, p in zip(names, owners, strict=True) if p in chosen}
-        stored = await self._store.load(list(mine)) if mine else []
-        pairs = zip(mine, stored, strict=True)
-        known = {name: state for name, state in pairs if state and not is_link(state)}
-        return [
-            (
-                mine[customer.customer_id],
-                customer.customer_id,
-                definitions.lacking(customer.memory, _HERE),
-                definitions.lost(customer.memory),
-            )
-            for customer in recall(list(known), list(known.values()))
-        ]
+    async def _customers(
+        self, partition: int, parts: Sequence[Part]
+    ) -> AsyncIterator[tuple[Point, Recalled]]:
+        """A partition's customers, each with where the partition stood before it was read: who
+        has events in between is adopted by them."""
+        cursor = -1
+        while cursor != 0:
+            segmenter = self._pipeline.segmenters.get(partition)
+            if segmenter is None:
+                return
+            point = point_of(segmenter.ends)
+            cursor, found = await self._store.scan(partition, max(cursor, 0), _PAGE)
+            known = {name: state for name, state in found.items() if not is_link(state)}
+            for customer in recall(list(known), list(known.values())):
+                yield point, customer
+            await self._breathe(*parts)
 
     # -- reading it and handing it over --------------------------------------------------------
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 
 from models.snapshot import Snapshot
 from stream.continuity import FirstOffset, check_kept, check_log, recreated
@@ -187,29 +187,23 @@ class Pipeline:
             await self.review({partition: customers}, "time")
         return len(customers)
 
-    async def look_at(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
-        """Evaluate stored customers, by partition, that had no event; how many changed.
+    async def look_at(self, partition: int, stored: Mapping[str, bytes], cause: Cause) -> int:
+        """Evaluate customers of a partition, as they are stored, that had no event; how many
+        changed.
 
         Events do not wait for it: first everybody's copy is judged, and then only those whom
         that would change.
         """
-        chosen = [(self.segmenters[p], n) for p, n in customers.items() if p in self.segmenters]
-        stored = iter(await self.store.load([name for _, names in chosen for name in names]))
-        copies: list[tuple[Segmenter, list[str]]] = []
-        for segmenter, names in chosen:
-            states = zip(names, list(islice(stored, len(names))), strict=True)
-            known = {n: state for n, state in states if state is not None and not is_link(state)}
-            if known:
-                copies.append((segmenter.copy_of(list(known), list(known.values())), list(known)))
-        if not copies:
+        segmenter = self.segmenters.get(partition)
+        known = {name: state for name, state in stored.items() if not is_link(state)}
+        if segmenter is None or not known:
             return 0
-        rules = self._rules()
-        changing, samples = outdated(copies, rules)
+        names, rules = list(known), self._rules()
+        copy = segmenter.copy_of(names, list(known.values()))
+        (changing,), samples = outdated([(copy, names)], rules)
         self.sampling.take(samples, rules.wall_ms)
-        for copy, names in copies:
-            copy.rank(names, rules)
-        pairs = zip(copies, changing, strict=True)
-        return await self.review({copy.partition: some for (copy, _), some in pairs if some}, cause)
+        copy.rank(names, rules)
+        return await self.review({partition: changing}, cause) if changing else 0
 
     async def verify(self, partition: int) -> None:
         """See whether Redis still is where this worker thinks; if not, start from there."""
@@ -310,13 +304,12 @@ class Pipeline:
             (segmenter, [n for n in dict.fromkeys(names) if n not in segmenter.table.index])
             for segmenter, names in wanted
         ]
-        names = [name for _, some in missing for name in some]
-        if not names:
+        missing = [(segmenter, some) for segmenter, some in missing if some]
+        if not missing:
             return
-        stored = iter(await self.store.load(names))
-        for segmenter, some in missing:
-            if some:
-                segmenter.load(some, list(islice(stored, len(some))), idle=idle)
+        stored = await self.store.load([(segmenter.partition, some) for segmenter, some in missing])
+        for (segmenter, some), states in zip(missing, stored, strict=True):
+            segmenter.load(some, states, idle=idle)
 
     async def _commit(self, segmenters: Sequence[Segmenter], writes: Sequence[Write]) -> list[bool]:
         """Write to Redis; which of the writes were applied. The others start anew from there."""

@@ -3,19 +3,19 @@ time, and at all in the background and at a bounded rate."""
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.membership import Cause
 from stream.pipeline import Pipeline
 from stream.store import keys
 from stream.store.store import Store
-from stream.topics import partitions_of
 
 log = logging.getLogger(__name__)
 #: Customers per step while events come, which wait for some milliseconds; and while none do.
 _CHUNK, _QUIET_CHUNK = 100, 500
+#: As many as a partition counts for at least, since looking into it costs as much.
+_LEAST = 10
 #: A pass begins so long after the last one, so that customers who stay away are seen to.
 _INTERVAL_SECONDS = 60.0
 #: What is due next is asked so often at least.
@@ -67,19 +67,21 @@ class Timer:
 
 
 class Review:
-    """One pass over all stored customers at a time; each worker sees to its own partitions."""
+    """One pass at a time over all stored customers of this worker's partitions."""
 
     def __init__(self, store: Store, pipeline: Pipeline) -> None:
         self._store, self._pipeline = store, pipeline
-        self._cursor: int | None = None
-        self._again = False
+        #: Partitions that the pass has still to go through, and where it is in the first one.
+        self._left: list[int] = []
+        self._cursor = 0
+        self._under_way = self._again = False
         self._cause: Cause = "time"
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
     @property
     def under_way(self) -> bool:
         """Whether a pass is going on."""
-        return self._cursor is not None
+        return self._under_way
 
     @property
     def routine(self) -> bool:
@@ -89,11 +91,12 @@ class Review:
     def request(self, cause: Cause = "model") -> None:
         """Begin a pass for this cause; if one is under way, another follows."""
         self._cause = cause
-        self._again = self._cursor is not None
-        self._begin()
+        self._again = self._under_way
+        if not self._under_way:
+            self._begin()
 
     def _begin(self) -> None:
-        self._cursor = self._cursor or 0
+        self._left, self._cursor, self._under_way = sorted(self._pipeline.segmenters), 0, True
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
     async def step(self, *, quiet: bool = False) -> bool:
@@ -101,31 +104,30 @@ class Review:
 
         Returns whether a pass has ended with it.
         """
-        if self._cursor is None:
+        if not self._under_way:
             if time.monotonic() < self._next:
                 return False
             self._begin()
-        cursor: int = self._cursor or 0
-        cursor, found = await self._store.wait_out(
-            lambda: self._store.redis.scan(
-                cursor, keys.STATE_PREFIX + "*", _QUIET_CHUNK if quiet else _CHUNK
-            )
-        )
-        await self._look_at([key.removeprefix(keys.STATE_PREFIX.encode()) for key in found])
-        if cursor != 0:
-            self._cursor = cursor
+        count = _QUIET_CHUNK if quiet else _CHUNK
+        while self._left and count > 0:
+            count -= max(await self._look(self._left[0], count), _LEAST)
+        if self._left:
             return False
-        self._cursor = 0 if self._again else None
-        self._cause = self._cause if self._again else "time"
-        self._again = False
+        self._under_way = False
+        cause, self._cause = self._cause, "time"
+        if self._again:
+            self._again, self._cause = False, cause
+            self._begin()
         return True
 
-    async def _look_at(self, customers: list[bytes]) -> None:
-        if not customers:
-            return
-        mine: dict[int, list[str]] = defaultdict(list)
-        owners = partitions_of(customers, self._pipeline.settings.partitions).tolist()
-        for customer, partition in zip(customers, owners, strict=True):
-            if partition in self._pipeline.segmenters:
-                mine[partition].append(customer.decode())
-        await self._pipeline.look_at(mine, self._cause)
+    async def _look(self, partition: int, count: int) -> int:
+        """Look at about so many more of a partition; how many there were."""
+        cursor = 0
+        found: Mapping[str, bytes] = {}
+        if partition in self._pipeline.segmenters:
+            cursor, found = await self._store.scan(partition, self._cursor, count)
+            await self._pipeline.look_at(partition, found, self._cause)
+        self._cursor = cursor
+        if cursor == 0:
+            self._left.pop(0)
+        return len(found)

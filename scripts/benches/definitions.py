@@ -196,11 +196,11 @@ def turns(turn: int) -> Sequence[int]:
 
 def forget_customers(client: redis.Redis, settings: Settings) -> None:
     """Let a worker begin the topics anew, with the model that there is."""
-    for pattern in (keys.STATE_PREFIX, keys.CUSTOMER_PREFIX, keys.SEGMENT_PREFIX):
+    for pattern in (keys.CUSTOMER_PREFIX, keys.SEGMENT_PREFIX):
         for name in client.scan_iter(f"{pattern}*", count=5_000):
             client.delete(name)
     for partition in range(settings.partitions):
-        client.delete(keys.offsets(partition), keys.due(partition))
+        client.delete(keys.offsets(partition), keys.states(partition), keys.due(partition))
 
 
 def compared(times: dict[int, list[float]], changes: dict[int, list[float]]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def used(client: redis.Redis) -> int:
 
 
 def bytes_per_customer(there: Grown) -> dict[str, float]:
-    """Of the parts, by MEMORY USAGE, of customers chosen by chance; and of all, by difference.
+    """Of the parts, by MEMORY USAGE, of the public hash of customers chosen by chance and
+    otherwise of all; and of everything, by difference.
 
     In the difference is also what Redis has per server, such as the offsets and the buffers.
     """
@@ -86,16 +87,17 @@ def bytes_per_customer(there: Grown) -> dict[str, float]:
     chosen = random.Random(there.seed).sample(others, min(_SAMPLED, len(others)))
     pipe = client.pipeline(transaction=False)
     for name in chosen:
-        pipe.memory_usage(keys.state(name), samples=0)
         pipe.memory_usage(keys.customer(name), samples=0)
     sizes = [int(size or 0) for size in pipe.execute()]
+    partitions = range(there.settings.partitions)
+    states = [keys.states(partition) for partition in partitions]
     members = [*client.scan_iter(keys.members("*"), count=5_000)]
-    due = [keys.due(partition) for partition in range(there.settings.partitions)]
+    due = [keys.due(partition) for partition in partitions]
     parts = {
-        "state": sum(sizes[::2]) / len(chosen),
-        "public_hash": sum(sizes[1::2]) / len(chosen),
-        "memberships": _sorted_sets(client, members) / len(known),
-        "due": _sorted_sets(client, due) / len(known),
+        "state": _collections(client, states) / len(known),
+        "public_hash": sum(sizes) / len(chosen),
+        "memberships": _collections(client, members) / len(known),
+        "due": _collections(client, due) / len(known),
     }
     total = (used(client) - there.empty_bytes) / len(known)
     return {
@@ -106,5 +108,5 @@ def bytes_per_customer(there: Grown) -> dict[str, float]:
     }
 
 
-def _sorted_sets(client: Any, names: list[Any]) -> int:
+def _collections(client: Any, names: list[Any]) -> int:
     return sum(int(client.memory_usage(name, samples=0) or 0) for name in names)

@@ -41,8 +41,9 @@ def compare_customers(
     inside: dict[str, set[str]] = {}
     lost = doubled = 0
     names = (key.decode().removeprefix("agos:customer:") for key in _keys(redis, "agos:customer:*"))
+    states = _states(verdict, redis)
     for page in _pages(names):
-        for customer, figures, segments, stored, traits in _read(redis, page):
+        for customer, figures, segments, stored, traits in _read(redis, page, states):
             inside[customer] = segments
             one = wanted.get(customer)
             if one is None:
@@ -170,13 +171,13 @@ def compare_dead_letters(verdict: Verdict, kafka: str, wanted: Mapping[str, int]
     verdict.figures["dead letters repeated"] = repeats
 
 
-def _read(redis: Any, page: list[str]) -> Iterator[tuple[Any, ...]]:
+def _read(redis: Any, page: list[str], states: Mapping[str, bytes]) -> Iterator[tuple[Any, ...]]:
     pipe = redis.pipeline(transaction=False)
     for customer in page:
         pipe.hmget(f"agos:customer:{customer}", *_FIGURES, "segments")
     hashes = pipe.execute()
     table = Table(2 * len(page))
-    table.load(page, redis.mget([f"agos:state:{customer}" for customer in page]))
+    table.load(page, [states.get(customer) for customer in page])
     for i, (customer, (*figures, segments)) in enumerate(zip(page, hashes, strict=True)):
         row, extra = table.rows[i], table.extra.get(i)
         stored = (int(row["events"]), int(row["orders"]), int(row["spend_minor"]))
@@ -184,6 +185,17 @@ def _read(redis: Any, page: list[str]) -> Iterator[tuple[Any, ...]]:
         traits = {name: value for name, (value, _) in facts.items() if value is not None}
         ids = set((segments or b"").decode().split(",")) - {""}
         yield customer, tuple(int(f or 0) for f in figures), ids, stored, traits
+
+
+def _states(verdict: Verdict, redis: Any) -> dict[str, bytes]:
+    """What the workers remember of every customer; in one partition's hash each."""
+    found: dict[str, bytes] = {}
+    for key in _keys(redis, "agos:{*}:states"):
+        for name, state in dict(redis.hscan_iter(key, count=_PAGE)).items():
+            if name.decode() in found:
+                verdict.wrong("customers in two partitions", name)
+            found[name.decode()] = state
+    return found
 
 
 def _keys(redis: Any, pattern: str) -> Collection[bytes]:

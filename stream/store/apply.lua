@@ -1,16 +1,19 @@
 -- Batches of some partitions, each all or nothing.
 --
--- KEYS: changes, relay; of each partition: offsets, due, categories, counters, transfers
--- ARGV: of each partition one MessagePack array: writer expected, writer now, moves, constants,
---       groups, memberships, changes, due times, categories, counters, links
+-- KEYS: changes, relay; of each partition: offsets, states, due, categories, counters, transfers
+-- ARGV: how many partitions there are, as the offsets have it; of each partition one MessagePack
+--       array: writer expected, writer now, moves, constants, groups, memberships, changes, due
+--       times, categories, counters, links
 -- Each list begins with its count; a move is topic, prev, next, topic id. A partition's batch is
 -- refused (nothing of it is written) unless the offsets of all topics that move and its last
 -- writer are what the worker computed from. Returns of each whether it was applied; if not, the
 -- topic@offset that is stored; who wrote last; how many change records Kafka does not have yet
 -- (-1: there are no new ones).
-local changes, relay = KEYS[1], KEYS[2]
+local changes, relay, division = KEYS[1], KEYS[2], ARGV[1]
+-- Lua hands over no more than 8,000 arguments at once.
+local MOST = 4000
 
-local function apply(argument, offsets, due, categories, counters, transfers)
+local function apply(argument, offsets, states, due, categories, counters, transfers)
   local packed, at = cmsgpack.unpack(argument), 0
   local function take()
     at = at + 1
@@ -24,6 +27,9 @@ local function apply(argument, offsets, due, categories, counters, transfers)
   end
   -- Field, value, field, value, … of the offsets.
   local moved = {'writer', writer}
+  if stored_writer == '' then
+    moved[3], moved[4] = 'partitions', division
+  end
   for _ = 1, take() do
     local topic, prev, next_offset, topic_id = take(), take(), take(), take()
     local stored = redis.call('HGET', offsets, topic) or ''
@@ -49,7 +55,7 @@ local function apply(argument, offsets, due, categories, counters, transfers)
       names[i] = take()
     end
     local sourced = take()
-    local record, width, fixed = {}, #names, 1 + 2 * #names
+    local stored, record, width, fixed = {}, {}, #names, 1 + 2 * #names
     for i = 1, width do
       record[2 * i] = names[i]
     end
@@ -62,7 +68,11 @@ local function apply(argument, offsets, due, categories, counters, transfers)
     end
     for _ = 1, take() do
       local id = take()
-      redis.call('SET', '$state' .. id, take())
+      stored[#stored + 1], stored[#stored + 2] = id, take()
+      if #stored == MOST then
+        redis.call('HSET', states, unpack(stored))
+        stored = {}
+      end
       record[1] = '$customer' .. id
       for i = 1, width do
         record[2 * i + 1] = packed[at + i]
@@ -72,6 +82,9 @@ local function apply(argument, offsets, due, categories, counters, transfers)
         record[fixed] = take()
       end
       redis.call('HSET', unpack(record, 1, fixed + #constants))
+    end
+    if #stored > 0 then
+      redis.call('HSET', states, unpack(stored))
     end
   end
 
@@ -125,7 +138,7 @@ local function apply(argument, offsets, due, categories, counters, transfers)
   -- Customers that are others from now on: whatever was written of them above is of the past.
   for _ = 1, take() do
     local id, target, state, transfer_id, transfer = take(), take(), take(), take(), take()
-    redis.call('SET', '$state' .. id, state)
+    redis.call('HSET', states, id, state)
     if target == '' then
       redis.call('DEL', '$link' .. id)
     else
@@ -142,7 +155,7 @@ local function apply(argument, offsets, due, categories, counters, transfers)
 end
 
 local replies = {}
-for i = 1, #ARGV do
-  replies[i] = apply(ARGV[i], unpack(KEYS, 5 * i - 2, 5 * i + 2))
+for i = 1, #ARGV - 1 do
+  replies[i] = apply(ARGV[i + 1], unpack(KEYS, 6 * i - 3, 6 * i + 2))
 end
 return replies

@@ -8,6 +8,7 @@ from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import Connected
+from stream.topics import partition_of
 
 
 class Drawing(Connected):
@@ -16,6 +17,7 @@ class Drawing(Connected):
 
     def __init__(self, settings: Settings, *, timeout_seconds: float = 3.0) -> None:
         super().__init__(settings, timeout_seconds=timeout_seconds, decode=False)
+        self._partitions = settings.partitions
 
     def model(self) -> Snapshot | None:
         """The model in force; None before the first."""
@@ -41,8 +43,9 @@ class Drawing(Connected):
     def states(self, customers: Iterable[str]) -> dict[str, bytes]:
         """Stored states; whoever is gone is missing."""
         names = list(customers)
-        if not names:
-            return {}
         with self._told:
-            stored = self._redis.mget([keys.state(name) for name in names])
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipe.hget(keys.states(partition_of(name, self._partitions)), name)
+            stored = pipe.execute()
         return {name: state for name, state in zip(names, stored, strict=True) if state}

@@ -17,6 +17,7 @@ from stream.settings import Settings
 from stream.store import keys
 from stream.store.async_connect import client as async_client
 from stream.store.connect import Connected
+from stream.store.division import check_stored, division
 from stream.store.marks import digest_of
 from stream.store.scripts import script
 from stream.topics import partition_of
@@ -45,7 +46,8 @@ class Forgot:
 
 
 class Forgetter(Connected):
-    """Removes customers from Redis. Every method raises StoreError if Redis does not answer."""
+    """Removes customers from Redis. Every method raises StoreError if Redis does not answer, or
+    is divided into another number of partitions than the settings have."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, timeout_seconds=_TIMEOUT_SECONDS)
@@ -58,6 +60,8 @@ class Forgetter(Connected):
         State, record, memberships and due time go at once, entries of the streams of changes
         after it. The ids that were merged into it are forgotten with it.
         """
+        with self._told:
+            check_stored(self._redis, self._partitions)
         until_ms = FOR_EVER_MS if for_ever else time.time_ns() // 1_000_000
         forgot, ids = Forgot(0, 0, 0), {customer_id}
         while ids:
@@ -73,6 +77,7 @@ class Forgetter(Connected):
             digest_of(customer_id),
             until_ms,
             f"forget:{uuid4().hex}",
+            division(self._partitions),
         ]
         with self._told:
             removed, left = self._script(keys=names, args=arguments)
@@ -136,7 +141,7 @@ def script_keys(customer_id: str, partitions: int) -> list[str]:
     """Keys of the script that forgets."""
     partition = partition_of(customer_id, partitions)
     return [
-        keys.state(customer_id),
+        keys.states(partition),
         keys.customer(customer_id),
         keys.due(partition),
         keys.offsets(partition),

@@ -38,7 +38,6 @@ HISTORY_ALERTS = "agos:history:alerts"
 HISTORY_STRUCTURE = "agos:history:structure"
 #: Hash: collector → JSON of its last report.
 COLLECTORS = "agos:collectors"
-STATE_PREFIX = "agos:state:"
 CUSTOMER_PREFIX = "agos:customer:"
 LINK_PREFIX = "agos:link:"
 SEGMENT_PREFIX = "agos:segment:"
@@ -48,11 +47,6 @@ MEMBERS_SUFFIX = ":members"
 def customer(customer_id: str) -> str:
     """Hash with a customer's public fields."""
     return CUSTOMER_PREFIX + customer_id
-
-
-def state(customer_id: str) -> str:
-    """What the workers remember of a customer; binary, internal."""
-    return STATE_PREFIX + customer_id
 
 
 def link(customer_id: str) -> str:
@@ -73,6 +67,11 @@ def history(seconds: int) -> str:
 def offsets(partition: int) -> str:
     """Hash of a partition: topic → next offset to apply, and who wrote last."""
     return f"agos:{{{partition}}}:offsets"
+
+
+def states(partition: int) -> str:
+    """Hash of a partition: customer → what the workers remember of it; binary, internal."""
+    return f"agos:{{{partition}}}:states"
 
 
 def due(partition: int) -> str:

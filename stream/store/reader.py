@@ -17,6 +17,7 @@ import redis.exceptions
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import Connected, client
+from stream.store.division import check_stored
 from stream.store.records import (
     Change,
     Customer,
@@ -29,6 +30,7 @@ from stream.store.records import (
     to_segments_list,
     to_worker,
 )
+from stream.topics import partition_of
 
 #: How long one call waits for changes; below any socket timeout, so that Ctrl-C comes through.
 BLOCK_MS = 1_000
@@ -63,6 +65,7 @@ class Reader(Connected):
         settings = Settings(redis=where) if isinstance(where, str) else where
         timeout_seconds = max(timeout_seconds, 2 * BLOCK_MS / 1000)
         super().__init__(settings, timeout_seconds=timeout_seconds)
+        self._partitions = settings.partitions
         self._raw: Any = client(settings, timeout_seconds=timeout_seconds, decode=False)
 
     def close(self) -> None:
@@ -214,9 +217,17 @@ class Reader(Connected):
         return found[:count]
 
     def state(self, customer_id: str) -> bytes | None:
-        """What the workers remember of the customer; internal, read by `stream.customer`."""
+        """What the workers remember of the customer; internal, read by `stream.customer`.
+
+        Raises
+        ------
+        StoreError
+            If Redis is divided into another number of partitions than the settings have.
+        """
+        home = keys.states(partition_of(customer_id, self._partitions))
         with self._told:
-            stored: bytes | None = self._raw.get(keys.state(customer_id))
+            check_stored(self._redis, self._partitions)
+            stored: bytes | None = self._raw.hget(home, customer_id)
         return stored
 
     def categories(self, partition: int, codes: Sequence[int]) -> dict[int, str]:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from stream.customer import DAY_MS
 from stream.settings import Settings
 from stream.store import keys
+from stream.store.division import division
 from stream.store.forget import script_keys
 from stream.store.scripts import script
 from stream.store.store import Store
@@ -72,7 +73,14 @@ class Retention:
         for customer_id in customers:
             gone, _ = await self._script(
                 keys=script_keys(customer_id, self._partitions),
-                args=[customer_id, "", "", self._writer, before_ms],
+                args=[
+                    customer_id,
+                    "",
+                    "",
+                    self._writer,
+                    division(self._partitions),
+                    before_ms,
+                ],
             )
             removed += gone > 0
         return removed

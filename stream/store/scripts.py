@@ -10,7 +10,6 @@ def script(name: str) -> str:
     """Text of `name`.lua."""
     text = (resources.files("stream.store") / f"{name}.lua").read_text()
     return Template(text).substitute(
-        state=keys.STATE_PREFIX,
         link=keys.LINK_PREFIX,
         customer=keys.CUSTOMER_PREFIX,
         segment=keys.SEGMENT_PREFIX,

@@ -25,6 +25,7 @@ from stream.settings import Settings
 from stream.store import keys
 from stream.store.async_connect import client
 from stream.store.connect import reason
+from stream.store.division import FIELD, UNKNOWN, check_division, division
 from stream.store.scripts import script
 from stream.store.write import Write
 
@@ -79,6 +80,7 @@ class Store:
 
     def __init__(self, settings: Settings, redis_client: Redis | None = None) -> None:
         self.redis = redis_client if redis_client is not None else client(settings)
+        self._partitions = settings.partitions
         self._patience_seconds = settings.stall_seconds
         self._changes_kept = settings.changes
         self.uncopied = 0
@@ -113,22 +115,51 @@ class Store:
         return []
 
     async def positions(self, partition: int) -> Positions:
-        """Where the partition's topics stand in Redis."""
-        raw: dict[bytes, bytes] = await self.wait_out(
-            lambda: self.redis.hgetall(keys.offsets(partition))
-        )
+        """Where the partition's topics stand in Redis.
+
+        Raises
+        ------
+        StoreError
+            If Redis is divided into another number of partitions, or does not say.
+        """
+
+        async def ask() -> Any:
+            pipeline = self.redis.pipeline(transaction=True)
+            pipeline.hgetall(keys.offsets(partition))
+            pipeline.exists(keys.states(partition))
+            return await pipeline.execute()
+
+        raw, stored = await self.wait_out(ask)
         fields = {name.decode(): value.decode() for name, value in raw.items()}
+        writer = fields.pop("writer", "")
+        check_division([fields.pop(FIELD, UNKNOWN if writer or stored else None)], self._partitions)
         return Positions(
-            {k: int(v) for k, v in fields.items() if not k.endswith(":id") and k != "writer"},
+            {k: int(v) for k, v in fields.items() if not k.endswith(":id")},
             {k.removesuffix(":id"): v for k, v in fields.items() if k.endswith(":id")},
-            fields.get("writer", ""),
+            writer,
         )
 
-    async def load(self, customers: Sequence[str]) -> list[bytes | None]:
-        """Stored states, None for a customer without one."""
-        names = [keys.state(customer) for customer in customers]
-        states: list[bytes | None] = await self.wait_out(lambda: self.redis.mget(names))
+    async def load(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None]]:
+        """Stored states of some customers of each partition; None for one without."""
+
+        async def ask() -> Any:
+            pipeline = self.redis.pipeline(transaction=False)
+            for partition, customers in wanted:
+                pipeline.execute_command("HMGET", keys.states(partition), *customers)
+            return await pipeline.execute()
+
+        states: list[list[bytes | None]] = await self.wait_out(ask)
         return states
+
+    async def scan(self, partition: int, cursor: int, count: int) -> tuple[int, dict[str, bytes]]:
+        """Some more of a partition's states, about so many; and where to go on, 0 at the end.
+
+        Whoever is stored all the while comes, maybe more than once.
+        """
+        cursor, found = await self.wait_out(
+            lambda: self.redis.hscan(keys.states(partition), cursor, count=count)
+        )
+        return cursor, {name.decode(): state for name, state in found.items()}
 
     async def forgotten(self) -> Mapping[str, int]:
         """Digest of each forgotten customer → epoch ms up to which its events are not wanted."""
@@ -169,7 +200,10 @@ class Store:
             waiting = [i for i in range(len(writes)) if i not in done]
             calls = list(_calls(waiting, writes))
             replies = await self._run_script(
-                [_arguments([(writes[i].partition, packed[i]) for i in call]) for call in calls]
+                [
+                    _arguments([(writes[i].partition, packed[i]) for i in call], self._partitions)
+                    for call in calls
+                ]
             )
             failure: Exception | None = None
             for call, reply in zip(calls, replies, strict=True):
@@ -248,18 +282,19 @@ def _calls(which: Iterable[int], writes: Sequence[Write]) -> Iterator[list[int]]
         yield call
 
 
-def _arguments(packed: Sequence[tuple[int, bytes]]) -> list[Any]:
+def _arguments(packed: Sequence[tuple[int, bytes]], partitions: int) -> list[Any]:
     """Keys and arguments of one call, from partitions and what is written of them."""
     names = [keys.CHANGES, keys.RELAY]
     for partition, _ in packed:
         names += [
             keys.offsets(partition),
+            keys.states(partition),
             keys.due(partition),
             keys.categories(partition),
             keys.counters(partition),
             keys.transfers(partition),
         ]
-    return [len(names), *names, *[argument for _, argument in packed]]
+    return [len(names), *names, division(partitions), *[argument for _, argument in packed]]
 
 
 def is_passing(error: redis.exceptions.RedisError) -> bool:

@@ -39,7 +39,7 @@ def guarded() -> Iterator[str]:
             owner.hset("agos:segments", "loyal", '{"name": "Loyal"}')
             owner.hset("agos:model", "version", "1")
             owner.hset("agos:{3}:offsets", "interactions", "7")
-            owner.set("agos:state:maria", b"x")
+            owner.hset("agos:{3}:states", "maria", b"x")
             fields = {"customer": "maria", "segment": "loyal", "change": "entered", "at": "5",
                       "cause": "event", "reason": "", "version": "1", "change_id": "c"}  # fmt: skip
             owner.xadd("agos:changes", fields)
@@ -79,7 +79,7 @@ def test_keys_of_the_contract_are_readable(engine: "Redis[str]"):
 @pytest.mark.parametrize(
     "command",
     [
-        ("GET", "agos:state:maria"),
+        ("HGET", "agos:{3}:states", "maria"),
         ("HGETALL", "agos:trainer"),
         ("HGETALL", "agos:forgotten"),
         ("HGETALL", "agos:seen"),

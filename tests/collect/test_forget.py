@@ -28,10 +28,13 @@ TOKEN = "token-of-the-tests"
 ADMIN = {"authorization": f"Bearer {TOKEN}"}
 
 
+POSITION = {"interactions": "7", "writer": "w:1", "partitions": "of 8"}
+
+
 def remember(client: "Redis[str]", name: str) -> None:
     """A customer as workers leave it."""
     home = partition_of(name, 8)
-    client.set(f"agos:state:{name}", b"\x01\x02")
+    client.hset(f"agos:{{{home}}}:states", name, b"\x01\x02")
     client.hset(
         f"agos:customer:{name}",
         mapping={"segments": "cluster-1,loyal", "events": "3", "orders": "1", "spend": "250"},
@@ -42,7 +45,7 @@ def remember(client: "Redis[str]", name: str) -> None:
     client.zadd("agos:segment:lost:members", {name: 7})
     client.hset("agos:segments", mapping={s: "{}" for s in ("cluster-1", "lost", "other")})
     client.zadd(f"agos:{{{home}}}:due", {name: 8})
-    client.hset(f"agos:{{{home}}}:offsets", mapping={"interactions": 7, "writer": "w:1"})
+    client.hset(f"agos:{{{home}}}:offsets", mapping=POSITION)
     change = {"customer": name, "segment": "loyal", "change": "entered", "at": 6, "cause": "event",
               "reason": "", "version": 1, "change_id": "c", "due_at": ""}  # fmt: skip
     for _ in range(3):
@@ -99,7 +102,7 @@ def test_a_worker_that_has_the_customer_in_memory_is_refused(client: "Redis[str]
         client.delete(offsets)
         forgetter.forget("maria")
         # One that has not written yet must not do so without knowing of it either.
-        assert client.hkeys(offsets) == ["writer"]
+        assert client.hkeys(offsets) == ["writer", "partitions"]
 
 
 def test_forgetting_can_be_undone(redis_url: str):
@@ -222,7 +225,7 @@ def test_export_reads_a_log_that_grows_only_up_to_where_it_ended(
 
 def test_export_has_everything(client: "Redis[str]", redis_url: str, capsys, monkeypatch):
     remember(client, "maria")
-    client.delete("agos:state:maria")
+    client.delete(f"agos:{{{partition_of('maria', 8)}}}:states")
     monkeypatch.setattr("sys.argv", ["agos", "export", "maria", "--redis", redis_url])
     assert run() == 0
     found = json.loads(capsys.readouterr().out)

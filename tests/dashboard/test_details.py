@@ -15,6 +15,7 @@ from redis import Redis
 from models.snapshot import Change, Snapshot
 from scripts.screenshots_parts.chromium import Chromium, Tab
 from stream.local import EmbeddedBroker, EmbeddedRedis
+from stream.topics import partition_of
 from tests.dashboard.conftest import PARTITIONS, Receiver
 from tests.dashboard.served import (
     TOKEN,
@@ -162,8 +163,9 @@ def test_customers_and_what_became_of_clusters_are_drawn(served: Served, redis: 
     first = dataclasses.replace(model(*CROSS), version=50)
     publish(redis, first)
     for number in range(40):
-        redis.set(
-            f"agos:state:c{number}",
+        redis.hset(
+            f"agos:{{{partition_of(f'c{number}', 8)}}}:states",
+            f"c{number}",
             stored(cluster=number % 4 + 1, first_seen_ms=now_ms(), last_seen_ms=now_ms()),
         )
         join(redis, f"cluster-{number % 4 + 1}", f"c{number}")

@@ -51,7 +51,8 @@ def stored(redis: Redis, customer: str, events: int, segments: str = "") -> None
     table = Table(10)
     table.load([customer], [None])
     table.rows["events"][0] = events
-    redis.set(f"agos:state:{customer}", table.dump(np.array([0]))[0])
+    (state,) = table.dump(np.array([0]))
+    redis.hset("agos:{0}:states", customer, state)
     figures = {"events": events, "orders": 0, "spend": 0, "segments": segments}
     redis.hset(f"agos:customer:{customer}", mapping=figures)
 

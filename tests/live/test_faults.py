@@ -215,7 +215,10 @@ def assert_traits(system: System, sent: list[Sent]) -> None:
     customers = sorted(wanted)
     with_bytes = system.redis.connection_pool.connection_kwargs["port"]
     raw = system.redis.__class__(port=with_bytes)
-    states = raw.mget([f"agos:state:{customer}" for customer in customers])
+    stored: dict[bytes, bytes] = {}
+    for partition in range(system.partitions):
+        stored |= raw.hgetall(f"agos:{{{partition}}}:states")
+    states = [stored[customer.encode()] for customer in customers]
     raw.close()
     table = Table(10 * CUSTOMERS)
     table.load(customers, states)

@@ -10,6 +10,7 @@ from stream.customer import Table
 from stream.decoding import CategoryCodes, Decoded, Joint, decode
 from stream.events import Money
 from stream.folding import Folded, fold, fold_traits
+from stream.membership import Cause
 from stream.outbox import Message
 from stream.pipeline import Pipeline
 from stream.settings import Settings
@@ -107,10 +108,10 @@ class FlakyStore(Store):
     fail_apply: BaseException | None = None
     before_apply: Any = None
 
-    async def load(self, customers: Sequence[str]) -> list[bytes | None]:
+    async def load(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None]]:
         if self.kill_at_load:
             raise Killed
-        return await super().load(customers)
+        return await super().load(wanted)
 
     async def apply(self, writes: Sequence[Write]) -> list[Applied]:
         if self.before_apply is not None:
@@ -181,6 +182,15 @@ class Worker:
                     await self.pipeline.process(*batches)
             if await self.pipeline.hand_on():
                 progress = True
+
+    async def look_at(self, customers: Mapping[int, Sequence[str]], cause: Cause) -> int:
+        """Look at stored customers, by partition, as a pass does; how many changed."""
+        parts = list(customers.items())
+        changed = 0
+        for (partition, names), states in zip(parts, await self.store.load(parts), strict=True):
+            stored = {n: state for n, state in zip(names, states, strict=True) if state is not None}
+            changed += await self.pipeline.look_at(partition, stored, cause)
+        return changed
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if self.kill_at_send:

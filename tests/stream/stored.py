@@ -13,6 +13,7 @@ from stream.defined import CustomerFacts
 from stream.extra import Extra
 from stream.recall import Recalled, recall
 from stream.store import keys
+from stream.topics import partition_of
 
 #: 2026-11-21 12:00:00 UTC
 NOON = 1_795_219_200_000 + 43_200_000
@@ -80,7 +81,8 @@ def put(
     people: Mapping[str, Person],
     definitions: Definitions | None = None,
     now_ms: int = NOON,
+    partitions: int = 8,
 ) -> None:
     """Store their states in Redis."""
     for name, state in zip(people, states(people, definitions, now_ms), strict=True):
-        client.set(keys.state(name), state)
+        client.hset(keys.states(partition_of(name, partitions)), name, state)

@@ -227,7 +227,8 @@ async def test_a_customer_from_before_the_definitions_is_not_taken_for_a_new_one
 async def test_a_new_percentile_is_known_after_a_pass_and_followed_by_the_next(
     redis: Redis, log: Log, worker: Worker, tmp_path: Path
 ) -> None:
-    everybody = [*names(0, PARTITIONS, 20), *names(1, PARTITIONS, 20)]
+    # So few in the first one that the second finds no percentiles yet.
+    everybody = [*names(0, PARTITIONS, 10), *names(1, PARTITIONS, 30)]
     for i, name in enumerate(everybody):
         log.publish(PURCHASES, event(name, i, order_id="o", total=i + 1, currency="USD"))
     await worker.drain()
@@ -237,23 +238,23 @@ async def test_a_new_percentile_is_known_after_a_pass_and_followed_by_the_next(
     )
     file = DefinitionsFile(path)
     worker.pipeline.defined = file.load()
-    parts = {0: everybody[:20], 1: everybody[20:]}
-    await worker.pipeline.look_at(parts, "definition")
+    parts = {0: everybody[:10], 1: everybody[10:]}
+    await worker.look_at(parts, "definition")
     assert redis.zcard("agos:segment:best:members") == 0
     assert file.turn_over()
-    await worker.pipeline.look_at(parts, "definition")
+    await worker.look_at(parts, "definition")
     # Of 40 the 36th is the first of whom 90 % spent as much or less.
     assert set(redis.zrange("agos:segment:best:members", 0, -1)) == set(everybody[35:])
     assert not file.turn_over()
-    assert await worker.pipeline.look_at(parts, "time") == 0
+    assert await worker.look_at(parts, "time") == 0
     file.turn_over()
     # Others overtake them, who do nothing themselves.
     for i, name in enumerate(everybody[:5]):
         log.publish(PURCHASES, event(name, 100 + i, order_id="o", total=100, currency="USD"))
     await worker.drain()
-    await worker.pipeline.look_at(parts, "time")
+    await worker.look_at(parts, "time")
     file.turn_over()
-    await worker.pipeline.look_at(parts, "time")
+    await worker.look_at(parts, "time")
     assert set(redis.zrange("agos:segment:best:members", 0, -1)) == set(everybody[:5])
     assert turns(redis, everybody[35])[-1][:3] == ("best", "left", "time")
 

@@ -54,7 +54,7 @@ async def test_a_replay_from_the_beginning_leaves_the_forgotten_out(
         await worker.assign()
         await worker.drain()
     assert figures(redis) == {}
-    assert not redis.exists(f"agos:state:{maria}")
+    assert not redis.exists("agos:{0}:states")
     assert counted(redis)["forgotten"] == 1
 
 

@@ -252,13 +252,13 @@ async def test_who_stays_as_it_is_does_not_hold_up_its_partition(
     await worker.drain()
     async with worker.pipeline._lock(0):  # noqa: SLF001
         # As while a batch is applied.
-        looking = worker.pipeline.look_at({0: [customer, customer]}, "model")
+        looking = worker.look_at({0: [customer]}, "model")
         assert await asyncio.wait_for(looking, 10) == 0
         worker.pipeline.snapshot = model(2, 30, 40)
-        looking = worker.pipeline.look_at({0: [customer, customer]}, "model")
+        looking = worker.look_at({0: [customer]}, "model")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(looking, 0.2)
-    assert await worker.pipeline.look_at({0: [customer, customer]}, "model") == 1
+    assert await worker.look_at({0: [customer]}, "model") == 1
     assert set(members(redis, 40)) == {customer}
 
 

@@ -86,7 +86,7 @@ async def test_a_batch_is_written_as_documented(store: Store, redis: Redis) -> N
     }
     assert redis.hgetall("agos:customer:c2") == {"segments": "a,b", "updated_at": "77"}
     assert redis.hgetall("agos:customer:c3") == {"segments": "", "updated_at": "77"}
-    assert await store.load(["c1", "nobody", "c3"]) == [b"\0\xffstate", None, b"three"]
+    assert await store.load([(3, ["c1", "nobody", "c3"])]) == [[b"\0\xffstate", None, b"three"]]
     assert redis.zrange("agos:segment:s:members", 0, -1, withscores=True) == [("c1", 9.0)]
     assert not redis.exists("agos:segment:t:members")
     (entry,) = redis.xrange("agos:changes")
@@ -113,7 +113,7 @@ async def test_every_value_comes_to_redis_as_it_is(store: Store, redis_url: str)
     customers = ["a" * 256, 'it\'s "c"\t', "é顧\U0001f600"]
     flat = [x for c, state in zip(customers, states, strict=True) for x in (c, state, *values, "e")]
     assert (await apply(store, a_write(groups=[Group(names, 3, flat)]))).ok
-    assert await store.load(customers) == states
+    assert await store.load([(3, customers)]) == [states]
     with Redis.from_url(redis_url) as raw:
         for customer in customers:
             assert raw.hgetall(f"agos:customer:{customer}") == {
@@ -179,8 +179,8 @@ async def test_of_several_writes_each_is_applied_or_refused(store: Store, redis:
         a_write(partition=5, writer="a:3", groups=records[2:]),
     ]
     assert [applied.ok for applied in await store.apply(writes)] == [True, False, True]
-    stored = await store.load(["d0", "d1", "d2"])
-    assert stored == [b"s", None, b"s"]
+    stored = await store.load([(4, ["d0"]), (3, ["d1"]), (5, ["d2", "d0"])])
+    assert stored == [[b"s"], [None], [b"s", None]]
     assert [(await store.positions(p)).writer for p in (3, 4, 5)] == ["w:1", "a:1", "a:3"]
     # Sent again, as after a lost answer.
     assert [applied.ok for applied in await store.apply(writes)] == [True, False, True]
@@ -210,7 +210,7 @@ async def test_small_writes_share_a_call_and_large_ones_let_readers_in_between(
     assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == calls
     for partition in range(3):
         assert (await store.positions(partition)).offsets == {PURCHASES: 5}
-        assert (await store.load([f"{partition}-{customers - 1}"])) == [b"s"]
+        assert await store.load([(partition, [f"{partition}-{customers - 1}"])]) == [[b"s"]]
 
 
 async def test_topics_of_a_partition_go_on_side_by_side(store: Store, redis: Redis) -> None:
@@ -225,6 +225,7 @@ async def test_topics_of_a_partition_go_on_side_by_side(store: Store, redis: Red
         "interactions": "8",
         "interactions:id": "",
         "writer": "w:3",
+        "partitions": "of 8",
     }
     # Another partition knows nothing of it.
     assert (await store.positions(4)).offsets == {}
@@ -239,6 +240,7 @@ async def test_a_timed_write_moves_no_offset_but_the_writer(store: Store, redis:
         "purchases": "5",
         "purchases:id": "id-1",
         "writer": "w:2",
+        "partitions": "of 8",
     }
     assert redis.hget("agos:customer:c1", "source") == "purchases-3@4"
 

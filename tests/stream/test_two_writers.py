@@ -47,7 +47,7 @@ class TwoWriters(RuleBasedStateMachine):
 
     def look(self, who: int) -> None:
         positions = self.run(self.store.positions(3))
-        (state,) = self.run(self.store.load(["c"]))
+        ((state,),) = self.run(self.store.load([(3, ["c"])]))
         self.views[who] = (dict(positions.offsets), positions.writer, int(state or 0))
 
     @rule(who=st.integers(0, 1))
@@ -132,7 +132,7 @@ class TwoWriters(RuleBasedStateMachine):
         assert stored == self.ends()
         assert sum(stored.values()) == total
         assert int(self.raw.hget("agos:customer:c", "events") or 0) == total
-        assert int(self.raw.get("agos:state:c") or 0) == total
+        assert int(self.raw.hget("agos:{3}:states", "c") or 0) == total
         assert int(self.raw.hget("agos:{3}:counters", "applied") or 0) == total
         assert offsets.get("writer", "") == self.writer()
 

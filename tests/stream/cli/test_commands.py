@@ -147,7 +147,7 @@ def filled(redis_url, monkeypatch):
     home = partition_of("ada", 8)
     now_ms = time.time_ns() // 1_000_000
     with Redis.from_url(redis_url) as redis:
-        redis.set("agos:state:ada", stored)
+        redis.hset(f"agos:{{{home}}}:states", "ada", stored)
         redis.hset(f"agos:{{{home}}}:categories", mapping={"11": "books", "22": "toys"})
         redis.hset(
             "agos:customer:ada",

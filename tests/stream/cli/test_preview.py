@@ -33,7 +33,7 @@ def test_figures_as_json_and_nothing_is_changed(agos, redis_url, files, monkeypa
     monkeypatch.setenv("AGOS_CLOCK", clock)
     monkeypatch.setenv("AGOS_PARTITIONS", "1")
     with Redis.from_url(redis_url) as client:
-        put(client, PEOPLE, parse(OLD, old), now_ms)
+        put(client, PEOPLE, parse(OLD, old), now_ms, 1)
         before = contents(client)
         result = agos("preview", new, "--running", old, "--redis", redis_url, "--json")
         assert contents(client) == before

@@ -32,7 +32,7 @@ def test_why_and_why_not_by_the_clock_of_the_workers(agos, redis_url, file, monk
     monkeypatch.setenv("AGOS_CLOCK", clock)
     monkeypatch.setenv("AGOS_PARTITIONS", "1")
     with Redis.from_url(redis_url) as client:
-        put(client, PEOPLE, parse(TEXT, file), now_ms)
+        put(client, PEOPLE, parse(TEXT, file), now_ms, 1)
     ann = agos("why", "ann", "buyers", "--segments", file, "--redis", redis_url)
     assert ann.code == 0, ann.told
     assert ann.said.startswith('in "Buyers": Order Completed 1 time within 30 days')
