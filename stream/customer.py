@@ -5,7 +5,7 @@ folded in with a few vector operations. A stored customer is its row, packed, an
 where there are any, the parts of variable size.
 """
 
-import struct
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.panel import panel_hash
+from stream.earlier_layouts import EARLIER, Read
 from stream.errors import StoreError
 from stream.extra import Extra, Taken
-from stream.packing import ID_MASK, pack_rows, unpack_rows
+from stream.likely import stored_order, turn
+from stream.packing import ID_MASK, ids_kept, layout_of, pack_rows, unpack_rows
 
-#: Version of the stored form. States of the first one are still read: a row in bytes without the
-#: zeros at its end, ids of 64 bits, and each trait with its own moment.
-LAYOUT = 2
-_FIRST_LAYOUT = 1
+#: Version of the stored form; those before it are still read.
+LAYOUT = 3
 #: No cluster yet.
 UNASSIGNED = -1
 #: Event ids remembered per customer: a duplicate that comes later than this many events of the
@@ -69,11 +69,14 @@ ROW = np.dtype(
 
 #: A row as bytes: copies of it cost a tenth of what copies field by field do.
 _WHOLE = np.dtype((np.void, ROW.itemsize))
-#: Where a row's ids begin; the byte of the layout is not packed.
+#: Where the bytes of a row are that are packed, and where its ids begin.
+_ORDER = stored_order(ROW)
 _HEAD = ROW.itemsize - 8 * IDS
-#: Bytes of the packed row and the layout's byte, and the layout.
-_HEADER = struct.Struct("<HB")
-#: Begins a stored link. Stands where a state has its layout: workers that know no links refuse it.
+_PLACES = np.argsort(_ORDER)
+#: Row of a customer of whom nothing is known.
+_BLANK = np.zeros(1, ROW)
+_BLANK["cluster"] = UNASSIGNED
+#: Begins a stored link. No state of any layout begins so; workers that know no links refuse it.
 _LINK = b"\x01\x00\xff"
 
 
@@ -127,47 +130,30 @@ class Table:
         StoreError
             If a stored state has another layout.
         """
-        start = len(self.names)
-        self._reserve(start + len(customers))
-        set_rows(self.rows, slice(start, start + len(customers)), np.zeros(len(customers), ROW))
-        rows: list[int] = []
-        packed: list[bytes] = []
-        for row, (customer, blob) in enumerate(zip(customers, stored, strict=True), start):
+        start, end = len(self.names), len(self.names) + len(customers)
+        links: dict[str, Link] = {}
+        layouts: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
+        for i, (customer, blob) in enumerate(zip(customers, stored, strict=True)):
             if blob is None:
                 continue
             if is_link(blob):
-                self.links[customer] = _read_link(blob)
-                continue
-            size, layout = _HEADER.unpack_from(blob)
-            if layout == LAYOUT:
-                rows.append(row)
-                packed.append(blob[_HEADER.size : 2 + size])
-                if len(blob) > 2 + size:
-                    self.extra[row] = Extra.from_bytes(blob[2 + size :])
-            elif layout == _FIRST_LAYOUT:
-                self._load_first(row, blob[2 : 2 + size], blob[2 + size :])
+                links[customer] = _read_link(blob)
             else:
-                raise StoreError(
-                    f"state of customer {customer!r} has layout {layout}, expected {LAYOUT}"
-                )
-        if packed:
-            set_rows(self.rows, np.array(rows), _read_rows(packed))
-        new = np.flatnonzero(self.rows["layout"][start : start + len(customers)] == 0) + start
-        self.rows["layout"][new] = LAYOUT
-        self.rows["cluster"][new] = UNASSIGNED
-        self._used[start : start + len(customers)] = -1 if idle else self._tick
-        self.panel[start : start + len(customers)] = [panel_hash(name) for name in customers]
+                layouts[layout_of(blob)][i] = blob
+        self._reserve(end)
+        extra: dict[int, Extra] = {}
+        set_rows(self.rows, slice(start, end), _BLANK)
+        for layout, states in layouts.items():
+            rows, extras = _read(layout, list(states.values()), customers[next(iter(states))])
+            set_rows(self.rows, start + np.array(list(states)), rows)
+            extra |= {start + i: one for i, one in zip(states, extras, strict=True) if one}
+        self.rows["layout"][start:end] = LAYOUT
+        self.extra |= extra
+        self.links |= links
+        self._used[start:end] = -1 if idle else self._tick
+        self.panel[start:end] = [panel_hash(name) for name in customers]
         self.names.extend(customers)
-        self.index.update(zip(customers, range(start, start + len(customers)), strict=True))
-
-    def _load_first(self, row: int, fixed: bytes, extra: bytes) -> None:
-        """Take in what the first layout stored."""
-        old = np.frombuffer(fixed.ljust(ROW.itemsize, b"\0"), ROW).copy()
-        old["layout"] = LAYOUT
-        old["ids"] &= np.uint64(ID_MASK)
-        self.rows[row] = old[0]
-        if extra:
-            self.extra[row] = Extra.from_first_layout(extra)
+        self.index.update(zip(customers, range(start, end), strict=True))
 
     def extra_of(self, customer: str) -> Extra:
         """The parts of variable size of a customer that is in the table."""
@@ -242,34 +228,36 @@ def stored_link(link: Link) -> bytes:
 
 def stored_forms(state: NDArray[Any], extras: Sequence[Extra | None]) -> list[bytes]:
     """Stored form of customers, from their rows (dtype `ROW`) and parts of variable size."""
-    rows = np.array(state)
-    _turn_times(rows)
-    raw = rows.view(np.uint8).reshape(len(rows), ROW.itemsize)
-    return [
-        _HEADER.pack(1 + len(row), LAYOUT) + row + (extra.to_bytes() if extra else b"")
-        for row, extra in zip(pack_rows(raw[:, 1:_HEAD], rows["ids"]), extras, strict=True)
+    rows = state.view(_WHOLE).copy().view(ROW)
+    kept, bases = ids_kept(rows["ids"]), rows["first_seen_ms"].tolist()
+    more = [
+        extra.to_bytes(base_ms) if extra else b""
+        for extra, base_ms in zip(extras, bases, strict=True)
+    ]
+    turn(rows, kept)
+    head = _bytes_of(rows).take(_ORDER, axis=1)
+    return pack_rows(LAYOUT, head, rows["ids"], kept, more)
+
+
+def _read(layout: int, stored: Sequence[bytes], first: str) -> Read:
+    """Rows and parts of variable size of states of one layout; `first` is whose the first is."""
+    if layout in EARLIER:
+        return EARLIER[layout](stored, ROW)
+    if layout != LAYOUT:
+        raise StoreError(f"state of customer {first!r} has layout {layout}, expected {LAYOUT}")
+    rows = np.zeros(len(stored), ROW)
+    head, kept, extras = unpack_rows(stored, len(_ORDER), rows["ids"])
+    _bytes_of(rows)[:, 1:_HEAD] = head.take(_PLACES, axis=1)
+    turn(rows, kept)
+    bases = rows["first_seen_ms"].tolist()
+    return rows, [
+        Extra.from_bytes(extra, base_ms) if extra else None
+        for extra, base_ms in zip(extras, bases, strict=True)
     ]
 
 
-def _read_rows(packed: Sequence[bytes]) -> NDArray[Any]:
-    """Rows (dtype `ROW`) of what `stored_forms` packed."""
-    raw = np.zeros((len(packed), ROW.itemsize), np.uint8)
-    raw[:, 0] = LAYOUT
-    raw[:, 1:_HEAD], ids = unpack_rows(packed, _HEAD - 1, IDS)
-    raw[:, _HEAD:] = ids.view(np.uint8)
-    rows: NDArray[Any] = raw.view(ROW)[:, 0]
-    _turn_times(rows)
-    return rows
-
-
-def _turn_times(rows: NDArray[Any]) -> None:
-    """Times as differences in bits from the last event, and back: the upper bytes become zeros."""
-    last = rows["last_seen_ms"]
-    rows["first_seen_ms"] ^= last
-    rows["cluster_since_ms"] ^= last
-    # None stays 0. No order is later than the last event, so that no other becomes 0.
-    for name in ("first_order_ms", "last_order_ms"):
-        rows[name] = np.where(rows[name], rows[name] ^ (last + 1), 0)
+def _bytes_of(rows: NDArray[Any]) -> NDArray[np.uint8]:
+    return rows.view(np.uint8).reshape(len(rows), ROW.itemsize)
 
 
 def _read_link(stored: bytes) -> Link:

@@ -152,6 +152,17 @@ def test_a_fact_of_the_same_moment_is_the_same_whoever_comes_first() -> None:
     assert loaded(there).extra[0].traits == loaded(back).extra[0].traits
 
 
+def test_traits_keep_their_moments_whoever_was_seen_first() -> None:
+    one = made(Extra({"a": ("x", BEGIN_MS - 5)}), first_seen_ms=BEGIN_MS, last_seen_ms=BEGIN_MS)
+    two = made(Extra({"b": ("y", BEGIN_MS + 7)}), first_seen_ms=1_000, last_seen_ms=BEGIN_MS)
+    known = {"a": ("x", BEGIN_MS - 5), "b": ("y", BEGIN_MS + 7)}
+    for together in (merged(one, two, {}), merged(two, one, {})):
+        found = loaded(together)
+        assert found.rows["first_seen_ms"][0] == 1_000
+        assert found.extra[0].traits == known
+    assert loaded(merged(None, one, {})).extra[0].traits == {"a": known["a"]}
+
+
 def test_cluster_and_memberships_are_the_known_ones() -> None:
     known = made(Extra(memberships={"loyal": 1}, due_ms=9), cluster=3, cluster_since_ms=7)
     other = made(Extra(memberships={"lost": 2}), cluster=4, cluster_since_ms=8)
@@ -229,6 +240,8 @@ def test_messages_are_told_from_events() -> None:
         {"merged_state": packed(b"\xff\xff" + bytes(2000)), "via": ["anon"]},
         {"merged_state": packed(b"\x01\x00\x01\x93"), "via": ["anon"]},
         {"merged_state": packed(stored_link(Link("bob"))), "via": ["anon"]},
+        {"merged_state": packed(made()[:-1]), "via": ["anon"]},
+        {"merged_state": packed(made(Extra({"a": ("x", -1)}))), "via": ["anon"]},
         {"merged_state": "eJwDAAAAAAE=", "via": [7]},
     ],
 )
