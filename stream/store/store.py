@@ -124,12 +124,13 @@ class Store:
         """
 
         async def ask() -> Any:
-            pipeline = self.redis.pipeline(transaction=True)
-            pipeline.hgetall(keys.offsets(partition))
+            pipeline = self.redis.pipeline(transaction=False)
+            # In this order: what another worker writes in between says how it is divided.
             pipeline.exists(keys.states(partition))
+            pipeline.hgetall(keys.offsets(partition))
             return await pipeline.execute()
 
-        raw, stored = await self.wait_out(ask)
+        stored, raw = await self.wait_out(ask)
         fields = {name.decode(): value.decode() for name, value in raw.items()}
         writer = fields.pop("writer", "")
         check_division([fields.pop(FIELD, UNKNOWN if writer or stored else None)], self._partitions)
