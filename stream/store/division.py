@@ -49,6 +49,9 @@ def check_stored(client: Any, partitions: int) -> None:
     """Ask a blocking client. Raises StoreError as `check_division` does."""
     pipe = client.pipeline(transaction=False)
     for partition in range(partitions):
-        pipe.hget(keys.offsets(partition), FIELD)
-    found = pipe.execute()
+        pipe.hmget(keys.offsets(partition), FIELD, "writer")
+    found = [
+        UNKNOWN if value is None and writer is not None else value
+        for value, writer in pipe.execute()
+    ]
     check_division([v.decode() if isinstance(v, bytes) else v for v in found], partitions)
