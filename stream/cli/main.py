@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Measure how good the clusterers are, on simulated or recorded data."),
     "model": ("model", "Show the model: segments, challengers, drift; ask for a clusterer."),
     "topics": ("topics", "Create the Kafka topics, or check those that exist."),
+    "repartition": ("repartition", "Move what Redis keeps to where AGOS_PARTITIONS wants it."),
     "worker": ("worker", "Run one worker: events in, segments out."),
     "collect": ("collect", "Take events over HTTP, as Segment's and RudderStack's SDKs send them."),
     "replay": ("replay", "Send recorded history from a file through Kafka."),
