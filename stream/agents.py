@@ -344,7 +344,7 @@ def assemble(settings: Settings, topic_ids: Mapping[str, str]) -> tuple[App, Cre
         (2.0, crew.watchdog.look),
         (10.0, crew.check_topics),
         (1.0, crew.report.send),
-        (0.1, crew.review_idle),
+        (0.05, crew.review_idle),
         (0.5, crew.refresh_definitions),
         (0.1, crew.evaluate_due),
         (0.5, crew.backfilling.step),

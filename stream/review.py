@@ -13,7 +13,7 @@ from stream.store.store import Store
 
 log = logging.getLogger(__name__)
 #: Customers per step while events come, which wait for some milliseconds; and while none do.
-_CHUNK, _QUIET_CHUNK = 100, 500
+_CHUNK, _QUIET_CHUNK = 50, 250
 #: As many as a partition counts for at least, since looking into it costs as much.
 _LEAST = 10
 #: A pass begins so long after the last one, so that customers who stay away are seen to.
