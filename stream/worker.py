@@ -25,7 +25,7 @@ _SWITCH_SECONDS = 0.0005
 #: Objects made from one look for garbage in cycles to the next; there is little of it.
 _GARBAGE_OBJECTS = 50_000
 #: A worker that is stopping has ended after so long, by itself or not.
-_LAST_SECONDS = 4.5
+_LAST_SECONDS = 4.0
 
 
 def run(settings: Settings) -> int:
