@@ -26,7 +26,7 @@ _ME = "bench-latency"
 
 
 def latency(
-    rate: int, seed: int, on: str, seconds: float = 20.0, customers: int = 5_000
+    rate: int, seed: int, on: str, seconds: float = 45.0, customers: int = 5_000
 ) -> dict[str, Any]:
     """Milliseconds of both, measured in turn while `rate` events a second go through the worker.
 
