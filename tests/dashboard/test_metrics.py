@@ -66,7 +66,7 @@ def test_every_command_that_runs_for_ever_has_health_and_the_rest_is_ended_by_a_
     assert COMMANDS.keys() - forever == {
         "demo", "up", "watch", "customer", "segments", "check", "preview", "analyze", "why",
         "evaluate", "model", "topics", "replay", "simulate", "dead-letters", "forget", "export",
-        "schema", "settings",
+        "repartition", "schema", "settings",
     }  # fmt: skip
 
 
