@@ -164,7 +164,7 @@ def test_customers_and_what_became_of_clusters_are_drawn(served: Served, redis: 
     publish(redis, first)
     for number in range(40):
         redis.hset(
-            f"agos:{{{partition_of(f'c{number}', 8)}}}:states",
+            f"agos:{{{partition_of(f'c{number}', PARTITIONS)}}}:states",
             f"c{number}",
             stored(cluster=number % 4 + 1, first_seen_ms=now_ms(), last_seen_ms=now_ms()),
         )
