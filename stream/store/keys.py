@@ -1,5 +1,7 @@
 """Every Redis key of Agos; nothing else builds one."""
 
+import re
+
 PREFIX = "agos:"
 SEGMENTS = "agos:segments"
 CHANGES = "agos:changes"
@@ -42,6 +44,11 @@ CUSTOMER_PREFIX = "agos:customer:"
 LINK_PREFIX = "agos:link:"
 SEGMENT_PREFIX = "agos:segment:"
 MEMBERS_SUFFIX = ":members"
+#: Where earlier versions kept what is remembered of a customer.
+EARLIER_STATE_PREFIX = "agos:state:"
+#: Pattern of all keys of partitions.
+OF_PARTITIONS = "agos:{*}:*"
+_OF_PARTITION = re.compile(rb"agos:\{(\d+)\}:")
 
 
 def customer(customer_id: str) -> str:
@@ -92,3 +99,15 @@ def counters(partition: int) -> str:
 def transfers(partition: int) -> str:
     """Hash of a partition: id → record with a merged customer's state that Kafka is to get."""
     return f"agos:{{{partition}}}:transfers"
+
+
+def of_partition(partition: int) -> list[str]:
+    """All keys of a partition."""
+    named = (offsets, states, due, categories, counters, transfers)
+    return [name(partition) for name in named]
+
+
+def partition_in(name: bytes) -> int | None:
+    """The partition that a key is of; None if it is of none."""
+    found = _OF_PARTITION.match(name)
+    return int(found[1]) if found else None

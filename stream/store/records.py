@@ -199,7 +199,7 @@ def to_change(position: str, fields: Mapping[str, str]) -> Change:
     )
 
 
-def to_worker(text: str) -> WorkerStatus:
+def to_worker(text: str | bytes) -> WorkerStatus:
     """Worker of its report; fields that are not known here are left out."""
     report: dict[str, Any] = msgspec.json.decode(text)
     known = {name: report[name] for name in WorkerStatus.__slots__ if name in report}

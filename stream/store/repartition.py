@@ -5,7 +5,6 @@ is broken off nothing is lost or doubled, and the next run goes on. Until the en
 offsets say so (`division.MOVING`), and a writer that is not told has another token.
 """
 
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,25 +13,17 @@ from uuid import uuid4
 
 import msgspec
 
-from stream.errors import StoreError
 from stream.relocation import relocated
 from stream.settings import Settings
 from stream.store import keys
 from stream.store.connect import Connected
 from stream.store.division import FIELD, MOVING, division
-from stream.store.reader import WORKER_GONE_MS
-from stream.store.records import to_worker
-from stream.topics import EVENT_TOPICS, SEGMENT_CHANGES, partitions_of
+from stream.store.movable import Offsets, check_topics, check_workers, stale_partitions, topics_of
+from stream.topics import partitions_of
 
 #: Customers that one transaction moves: a few milliseconds of Redis' time.
 PAGE = 1_000
 _TIMEOUT_SECONDS = 10.0
-#: Where earlier versions kept what is remembered of a customer.
-_EARLIER_PREFIX = "agos:state:"
-_OF_PARTITION = re.compile(rb"agos:\{(\d+)\}:")
-_KEYS = (keys.offsets, keys.states, keys.due, keys.categories, keys.counters, keys.transfers)
-
-_Offsets = Mapping[str, str]
 
 
 class Repartitioner(Connected):
@@ -79,11 +70,12 @@ class Repartitioner(Connected):
             p < self._partitions and fields.get(FIELD) == wanted for p, fields in found.items()
         ):
             return None
-        self._refuse_workers()
-        stale = self._stale(found)
-        self._check_topics(found, stale)
+        with self._told:
+            check_workers(self._redis.hvals(keys.WORKERS), time.time_ns() // 1_000_000)
+        stale = stale_partitions(found, self._partitions)
+        check_topics(found, stale, self._topic_ids)
         self._fence(found.keys(), stale)
-        self._going_on = {p for p, fields in found.items() if p not in stale and _topics(fields)}
+        self._going_on = {p for p, fields in found.items() if p not in stale and topics_of(fields)}
         self._count()
         return earlier + self._left.total()
 
@@ -103,11 +95,11 @@ class Repartitioner(Connected):
     # -- what there is -----------------------------------------------------------------------
 
     def _partitions_known(self) -> list[int]:
-        names = (name for page in self._scan("agos:{*}:*") for name in page)
-        return sorted({int(match[1]) for name in names if (match := _OF_PARTITION.match(name))})
+        names = (name for page in self._scan(keys.OF_PARTITIONS) for name in page)
+        return sorted({p for name in names if (p := keys.partition_in(name)) is not None})
 
     def _earlier_states(self) -> Iterator[list[bytes]]:
-        return self._scan(_EARLIER_PREFIX + "*")
+        return self._scan(keys.EARLIER_STATE_PREFIX + "*")
 
     def _scan(self, pattern: str) -> Iterator[list[bytes]]:
         cursor = -1
@@ -117,7 +109,7 @@ class Repartitioner(Connected):
             if found:
                 yield found
 
-    def _offsets(self, partition: int) -> _Offsets:
+    def _offsets(self, partition: int) -> Offsets:
         with self._told:
             found = self._redis.hgetall(keys.offsets(partition))
         return {name.decode(): value.decode() for name, value in found.items()}
@@ -135,48 +127,7 @@ class Repartitioner(Connected):
         self._left[name] -= count
         return count
 
-    # -- whether it may be -------------------------------------------------------------------
-
-    def _refuse_workers(self) -> None:
-        with self._told:
-            reports = self._redis.hvals(keys.WORKERS)
-        since_ms = time.time_ns() // 1_000_000 - WORKER_GONE_MS
-        running = [w for w in map(to_worker, reports) if w.at_ms > since_ms]
-        if running:
-            names = ", ".join(sorted(f"{worker.host}:{worker.pid}" for worker in running))
-            raise StoreError(
-                f"workers are running ({names}): stop them first; one that was killed counts as "
-                f"gone after {WORKER_GONE_MS // 1000} seconds"
-            )
-
-    def _stale(self, found: Mapping[int, _Offsets]) -> set[int]:
-        """Partitions whose offsets are of topics with another number of partitions."""
-        unsaid = {p for p, fields in found.items() if fields.get(FIELD) in (None, MOVING)}
-        said = {p for p in found.keys() - unsaid if found[p][FIELD] != division(self._partitions)}
-        # More of them than there are topic partitions now.
-        more = any(p >= self._partitions and _topics(found[p]) for p in unsaid)
-        return said | unsaid if said or more else set()
-
-    def _check_topics(self, found: Mapping[int, _Offsets], stale: Collection[int]) -> None:
-        for partition, fields in found.items():
-            for topic in EVENT_TOPICS:
-                stored, known = fields.get(f"{topic}:id", ""), self._topic_ids.get(topic, "")
-                if not stored or not known:
-                    continue
-                if partition in stale and stored == known:
-                    raise StoreError(
-                        f"topic {topic!r} is the one that Redis has offsets of, but had another "
-                        "number of partitions: its events would be counted twice. Delete "
-                        f"{', '.join((*EVENT_TOPICS, SEGMENT_CHANGES))} and run `agos topics`"
-                    )
-                if partition not in stale and stored != known:
-                    raise StoreError(
-                        f"topic {topic!r} was deleted and created anew: Redis has offsets of "
-                        f"{stored}, Kafka has {known}, and nothing says that the number of "
-                        "partitions was another one. To have the new topic read from its "
-                        f"beginning do HDEL agos:{{p}}:offsets {topic} {topic}:id for every "
-                        "partition p"
-                    )
+    # -- moving ------------------------------------------------------------------------------
 
     def _fence(self, known: Collection[int], stale: Collection[int]) -> None:
         token = f"repartition:{uuid4().hex}"
@@ -196,8 +147,6 @@ class Repartitioner(Connected):
                 pipe.hdel(keys.RANKS, *gone)
         with self._told:
             pipe.execute()
-
-    # -- moving ------------------------------------------------------------------------------
 
     def _move_states(self, partition: int) -> Iterator[int]:
         name = keys.states(partition)
@@ -226,7 +175,7 @@ class Repartitioner(Connected):
     def _take_earlier(self, names: Collection[bytes]) -> None:
         with self._told:
             found = self._redis.mget(names)
-        prefix = _EARLIER_PREFIX.encode()
+        prefix = keys.EARLIER_STATE_PREFIX.encode()
         states = {
             name.removeprefix(prefix): state
             for name, state in zip(names, found, strict=True)
@@ -293,7 +242,7 @@ class Repartitioner(Connected):
             for partition, counters in counted.items():
                 for name, number in counters.items():
                     pipe.hincrby(keys.counters(partition % self._partitions), name, int(number))
-                pipe.delete(*(key(partition) for key in _KEYS))
+                pipe.delete(*keys.of_partition(partition))
             for partition in range(self._partitions):
                 pipe.hset(keys.offsets(partition), FIELD, division(self._partitions))
             pipe.execute()
@@ -319,10 +268,6 @@ class Repartitioner(Connected):
     def _kept(self, state: bytes, was: int, owner: int) -> bytes:
         """The state as its partition is to have it, which may have another log than it had."""
         return state if was == owner and owner in self._going_on else relocated(state)
-
-
-def _topics(fields: _Offsets) -> list[str]:
-    return [topic for topic in EVENT_TOPICS if topic in fields]
 
 
 def _source(record: bytes) -> bytes:

@@ -1,16 +1,13 @@
 """Another number of partitions: everything goes on as if it had been that one from the start."""
 
-import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
 from itertools import count, product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
 import numpy as np
 import pytest
 import redis.client
@@ -21,10 +18,10 @@ from redis import Redis
 
 from stream.backfilling import Backfilling
 from stream.conditions import Definitions, Ranks, parse
-from stream.customer import Link, Table, is_link, stored_link
+from stream.customer import Link, Table, stored_link
 from stream.decoding import category_code
 from stream.defined import Defined
-from stream.errors import OffsetError, StoreError
+from stream.errors import StoreError
 from stream.extra import Extra
 from stream.recall import recall
 from stream.relocation import relocated
@@ -34,240 +31,18 @@ from stream.store.forget import Forgetter
 from stream.store.marks import digest_of
 from stream.store.repartition import Repartitioner
 from stream.store.scan import StateScan
-from stream.topics import EVENT_TOPICS, INTERACTIONS, PROFILES, PURCHASES, partition_of
-from tests.stream.fake_log import Log, Worker, names
+from stream.topics import INTERACTIONS, partition_of
+from tests.stream.divided_world import (
+    CATEGORY_NAMES,
+    World,
+    ids_of,
+    move,
+    of_earlier_version,
+    seen,
+)
+from tests.stream.fake_log import Log, Worker
 from tests.stream.shop import settings_for, url_of
 from tests.stream.test_backfilling import Source
-
-BEGIN_MS = 1_700_000_000_000
-DAY = 86_400_000
-CATEGORY_NAMES = ("books", "toys", "shoes", "tea")
-SEGMENTS = """
-version: 1
-segments:
-  buyers: {when: {did: Order Completed, within: 30d}}
-  fans: {when: {did: Product Viewed, at_least: 3, within: 10d}}
-  adults: {when: {trait: age, at_least: 18}}
-"""
-
-
-def seen(customer: str, event_id: str, day: int, name: str = "X") -> dict[str, Any]:
-    at_ms = BEGIN_MS + day * DAY
-    return {"event_id": event_id, "customer_id": customer, "timestamp": at_ms, "name": name}
-
-
-def defined() -> Defined:
-    return Defined(parse(SEGMENTS, "test.yaml"), Ranks())
-
-
-def ids_of(log: Log) -> dict[str, str]:
-    """What Kafka would say of topics with so many partitions: other ones, other ids."""
-    return {topic: f"{topic}-of-{log.partitions}" for topic in EVENT_TOPICS}
-
-
-def move(redis: Redis, log: Log, ids: Mapping[str, str] | None = None) -> int | None:
-    """Customers moved to where the log's number of partitions wants them; None: nothing to do."""
-    config = settings_for(redis, partitions=log.partitions)
-    with Repartitioner(config, ids_of(log) if ids is None else ids) as mover:
-        total = mover.begin()
-        if total is None:
-            return None
-        assert sum(mover.move()) == total
-        return mover.moved
-
-
-@dataclass
-class Book:
-    """Events and merges, and what they add up to: by plain counting."""
-
-    rng: random.Random
-    number: Iterator[int] = field(default_factory=count)
-    now: Mapping[str, str] = field(default_factory=dict)
-    events: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-
-    def tell(self, log: Log, topic: str, customer: str, at_ms: int, **fields: Any) -> None:
-        number = next(self.number)
-        one = {"event_id": f"e{number}", "customer_id": customer, "timestamp": at_ms + number}
-        self.events[f"e{number}"] = (topic, one | fields)
-        log.publish(topic, one | fields)
-
-    def anything(self, log: Log, customer: str, from_day: int, to_day: int) -> None:
-        at_ms = BEGIN_MS + self.rng.randrange(from_day * DAY, to_day * DAY - DAY // 2)
-        category = self.rng.choice(CATEGORY_NAMES)
-        what = self.rng.choice([INTERACTIONS, INTERACTIONS, PURCHASES, PROFILES])
-        if what == INTERACTIONS:
-            properties = {"category": category}
-            self.tell(log, what, customer, at_ms, name="Product Viewed", properties=properties)
-        elif what == PURCHASES:
-            amount = self.rng.randint(-20, 50)
-            self.tell(log, what, customer, at_ms, order_id="o", total=amount, currency="USD")
-        else:
-            self.tell(log, what, customer, at_ms, traits={"age": self.rng.randint(10, 30)})
-
-    def merge(self, log: Log, old: str, new: str, day: int) -> None:
-        self.now = {**self.now, old: new}
-        at_ms = BEGIN_MS + day * DAY
-        self.tell(log, PROFILES, new, at_ms, traits={"plan": "gold"}, anonymous_id=old)
-
-    def tick(self, log: Log, day: int) -> int:
-        """An event in every partition sets its clock; to when."""
-        for partition in range(log.partitions):
-            (name,) = names(partition, log.partitions, 1)
-            self.tell(log, INTERACTIONS, name, BEGIN_MS + day * DAY - 10_000, name="Tick")
-        at_ms = BEGIN_MS + day * DAY
-        for partition in range(log.partitions):
-            (name,) = names(partition, log.partitions, 1)
-            number = next(self.number)
-            one = {
-                "event_id": f"e{number}",
-                "customer_id": name,
-                "timestamp": at_ms,
-                "name": "Tick",
-            }
-            self.events[f"e{number}"] = (INTERACTIONS, one)
-            log.publish(INTERACTIONS, one)
-        return at_ms
-
-    def people(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-        """Customer that it is in the end → events."""
-        found: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-        for topic, event in self.events.values():
-            name = event["customer_id"]
-            found[self.now.get(name, name)].append((topic, event))
-        return found
-
-    def figures(self) -> dict[str, tuple[int, int, int]]:
-        return {
-            name: (
-                len(events),
-                sum(e["total"] >= 0 for t, e in events if t == PURCHASES),
-                sum(100 * e["total"] for t, e in events if t == PURCHASES),
-            )
-            for name, events in self.people().items()
-        }
-
-    def traits(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        for name, events in self.people().items():
-            facts = sorted((e["timestamp"], e["traits"]) for t, e in events if t == PROFILES)
-            found[name] = {}
-            for _, some in facts:
-                found[name] |= some
-        return found
-
-    def ends(self, now_ms: int) -> dict[str, dict[str, int | None]]:
-        """Customer → segment that it is in → when that ends if nothing happens."""
-        found: dict[str, dict[str, int | None]] = {}
-        for name, events in self.people().items():
-            inside: dict[str, int | None] = {}
-            orders = [e["timestamp"] for t, e in events if t == PURCHASES and e["total"] >= 0]
-            if orders and max(orders) + 30 * DAY > now_ms:
-                inside["buyers"] = max(orders) + 30 * DAY
-            views = sorted(e["timestamp"] for _, e in events if e.get("name") == "Product Viewed")
-            if len(views) >= 3 and views[-3] + 10 * DAY > now_ms:
-                inside["fans"] = views[-3] + 10 * DAY
-            if self.traits()[name].get("age", 0) >= 18:
-                inside["adults"] = None
-            found[name] = inside
-        return found
-
-
-class World:
-    """A shop whose workers go on with another number of partitions."""
-
-    def __init__(self, redis: Redis, customers: int, seed: int = 1) -> None:
-        self.redis, self.book = redis, Book(random.Random(seed))
-        self.customers = [f"c{number}" for number in range(customers)]
-        self.day, self.now_ms = 0, 0
-
-    async def live(self, log: Log, merges: int = 0) -> None:
-        """Twenty days."""
-        book, chosen = self.book, self.book.rng.sample(self.customers, len(self.customers) // 2)
-        for customer in [*chosen, *self.customers[:5]] * 4:
-            book.anything(log, customer, self.day, self.day + 20)
-        # Ids that are merged into others keep clear of those who turn the clocks.
-        free = [n for n in self.customers[40:] if n not in {*book.now, *book.now.values()}]
-        for old, new in zip(free[:merges], free[merges : 2 * merges], strict=True):
-            book.merge(log, old, new, self.day + 19)
-        self.day += 20
-        self.now_ms = book.tick(log, self.day)
-        config = settings_for(self.redis, partitions=log.partitions, clock="events")
-        async with Worker(log, config, ids_of(log)) as worker:
-            worker.pipeline.defined = defined()
-            await worker.assign()
-            await worker.drain()
-            for partition in range(log.partitions):
-                while await worker.pipeline.due(partition):
-                    pass
-
-    def check(self, partitions: int) -> None:
-        """Totals, traits, memberships and due times are as counted, each in its one place."""
-        client, book = self.redis, self.book
-        fields = ("events", "orders", "spend")
-        figures = {
-            key.removeprefix("agos:customer:"): tuple(map(int, client.hmget(key, *fields)))
-            for key in client.scan_iter("agos:customer:*")
-        }
-        assert figures == book.figures()
-        ends = book.ends(self.now_ms)
-        for segment in ("buyers", "fans", "adults"):
-            found = set(client.zrange(keys.members(segment), 0, -1))
-            assert found == {name for name, inside in ends.items() if segment in inside}
-        turning = {
-            name: min(at for at in inside.values() if at is not None)
-            for name, inside in ends.items()
-            if any(at is not None for at in inside.values())
-        }
-        states = states_of(client, partitions)
-        links = {name for name, state in states.items() if is_link(state)}
-        assert (links, states.keys() - links) == (set(book.now), figures.keys())
-        known = {name: state for name, state in states.items() if name not in links}
-        remembered = {
-            customer.customer_id: customer.extra
-            for customer in recall(list(known), list(known.values()))
-        }
-        traits = {
-            name: {trait: value for trait, (value, _) in extra.traits.items()}
-            for name, extra in remembered.items()
-        }
-        assert traits == book.traits()
-        due: dict[str, int] = {}
-        for partition in range(partitions):
-            for name, at_ms in client.zrange(keys.due(partition), 0, -1, withscores=True):
-                assert partition_of(name, partitions) == partition
-                due[name] = int(at_ms)
-        # A customer may be looked at before anything turns, never after.
-        assert all(self.now_ms < due[name] <= at_ms for name, at_ms in turning.items())
-        assert due == {name: extra.due_ms for name, extra in remembered.items() if extra.due_ms}
-
-    def applied(self) -> int:
-        return sum(
-            int(self.redis.hget(key, "applied") or 0)
-            for key in self.redis.scan_iter("agos:{*}:counters")
-        )
-
-
-def states_of(client: Redis, partitions: int) -> dict[str, bytes]:
-    """What is remembered of each customer; of one in the wrong place or two the test fails."""
-    found: dict[str, bytes] = {}
-    with Redis.from_url(url_of(client)) as raw:
-        for key in raw.scan_iter("agos:{*}:states"):
-            for name, state in raw.hgetall(key).items():
-                home = keys.states(partition_of(name.decode(), partitions))
-                assert key.decode() == home and name.decode() not in found
-                found[name.decode()] = state
-        assert not [*raw.scan_iter("agos:state:*")]
-    return found
-
-
-def of_earlier_version(client: Redis, partitions: int) -> None:
-    """The store as versions had it that kept a key for each customer."""
-    with Redis.from_url(url_of(client)) as raw:
-        for partition in range(partitions):
-            for name, state in raw.hgetall(keys.states(partition)).items():
-                raw.set(b"agos:state:" + name, state)
-            raw.delete(keys.states(partition))
-            raw.hdel(keys.offsets(partition), "partitions")
 
 
 async def test_more_partitions_and_fewer_again(redis: Redis) -> None:
@@ -401,111 +176,6 @@ async def test_wherever_it_is_broken_off_the_next_run_comes_to_the_same(
                 break
         # It was broken off in the fence, in the end and in pages between them.
         assert at > 6
-
-
-async def test_as_long_as_it_is_not_at_its_end_everybody_is_refused(redis: Redis) -> None:
-    await World(redis, 60).live(Log(4))
-    log = Log(6)
-    config = settings_for(redis, partitions=6)
-    with Repartitioner(config, ids_of(log)) as mover:
-        mover.begin()
-        next(mover.move())
-    for refused in (log, Log(4)):
-        settings = settings_for(redis, partitions=refused.partitions)
-        async with Worker(refused, settings, ids_of(refused)) as worker:
-            with pytest.raises(StoreError, match="run it again"):
-                await worker.assign()
-        with Forgetter(settings) as forgetter, pytest.raises(StoreError, match="run it again"):
-            forgetter.forget("c1")
-
-
-async def test_a_worker_that_was_forgotten_is_refused_its_next_write(redis: Redis) -> None:
-    world, log = World(redis, 60), Log(4)
-    await world.live(log)
-    (name,) = names(1, 4, 1)
-    config = settings_for(redis, partitions=4, clock="events")
-    async with Worker(log, config, ids_of(log)) as worker:
-        await worker.assign()
-        world.book.tell(log, INTERACTIONS, name, BEGIN_MS, name="Tick")
-        await worker.drain()
-        move(redis, Log(6))
-        states = states_of(redis, 6)
-        log.publish(INTERACTIONS, seen(name, "x", 0))
-        with pytest.raises(StoreError, match="6 partitions, AGOS_PARTITIONS is 4"):
-            await worker.drain()
-    assert states_of(redis, 6) == states
-
-
-# -- what is refused -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("age_ms", [0, 9_000, 11_000])
-async def test_a_running_worker_is_refused(redis: Redis, age_ms: int) -> None:
-    await World(redis, 60).live(Log(4))
-    at_ms = repartition.time.time_ns() // 1_000_000 - age_ms
-    report = {"worker": "w", "host": "shop-1", "pid": 77, "at_ms": at_ms}
-    redis.hset(keys.WORKERS, "w", msgspec.json.encode(report))
-    if age_ms > 10_000:
-        assert move(redis, Log(6)) is not None
-        return
-    with pytest.raises(StoreError, match=r"workers are running \(shop-1:77\): stop them first"):
-        move(redis, Log(6))
-    assert redis.hget(keys.offsets(0), "partitions") == "of 4"
-
-
-@pytest.mark.parametrize("earlier", [False, True])
-async def test_topics_whose_partitions_were_changed_in_place_are_refused(
-    redis: Redis, earlier: bool
-) -> None:
-    await World(redis, 60).live(Log(4))
-    if earlier:
-        of_earlier_version(redis, 4)
-    with pytest.raises(StoreError, match=r"counted twice\. Delete interactions, purchases, "):
-        move(redis, Log(3), ids_of(Log(4)))
-    assert redis.hget(keys.offsets(0), "partitions") == (None if earlier else "of 4")
-    # A broker that gives topics no ids cannot tell.
-    assert move(redis, Log(3), dict.fromkeys(EVENT_TOPICS, "")) is not None
-
-
-async def test_other_topics_of_a_store_that_does_not_say_its_number_are_refused(
-    redis: Redis,
-) -> None:
-    await World(redis, 60).live(Log(4))
-    of_earlier_version(redis, 4)
-    with pytest.raises(StoreError, match="nothing says that the number of partitions was"):
-        move(redis, Log(6))
-    for partition in range(4):
-        for topic in EVENT_TOPICS:
-            redis.hdel(keys.offsets(partition), topic, f"{topic}:id")
-    assert move(redis, Log(6)) is not None
-    states_of(redis, 6)
-
-
-async def test_a_wrong_number_is_refused_with_what_to_do(redis: Redis) -> None:
-    await World(redis, 60).live(Log(4))
-    for partitions in (3, 6):
-        config, log = settings_for(redis, partitions=partitions), Log(partitions)
-        told = f"4 partitions, AGOS_PARTITIONS is {partitions}.*`agos repartition`"
-        async with Worker(log, config, ids_of(log)) as worker:
-            with pytest.raises(StoreError, match=told):
-                await worker.assign()
-        with Forgetter(config) as forgetter, pytest.raises(StoreError, match=told):
-            forgetter.forget("c1")
-        with StateScan(config) as scan, pytest.raises(StoreError, match=told):
-            list(scan.batches())
-
-
-async def test_nothing_is_to_be_done(redis: Redis) -> None:
-    assert move(redis, Log(4)) is None
-    await World(redis, 60).live(Log(4))
-    with Redis.from_url(url_of(redis)) as raw:
-        before = {key: raw.dump(key) for key in raw.keys()}
-        # Not even where workers run or topics are others: that is the workers' matter.
-        assert move(redis, Log(4), {INTERACTIONS: "another"}) is None
-        assert {key: raw.dump(key) for key in raw.keys()} == before
-    async with Worker(Log(4), settings_for(redis, partitions=4), {INTERACTIONS: "x"}) as worker:
-        with pytest.raises(OffsetError, match="created anew"):
-            await worker.assign()
 
 
 # -- what depends on the log -----------------------------------------------------------------
