@@ -12,7 +12,6 @@ from typing import Any
 
 from stream.backfill import Earlier, Lacking, Log, replay, slices_of, stretch_of
 from stream.conditions import Definitions, Point
-from stream.customer import is_link
 from stream.defined import point_of
 from stream.events import Money
 from stream.pipeline import Pipeline
@@ -183,8 +182,7 @@ class Backfilling:
             if segmenter is None:
                 return
             point = point_of(segmenter.ends)
-            cursor, found = await self._store.scan(partition, max(cursor, 0), _PAGE)
-            known = {name: state for name, state in found.items() if not is_link(state)}
+            cursor, known = await self._store.scan(partition, max(cursor, 0), _PAGE)
             for customer in recall(list(known), list(known.values())):
                 yield point, customer
             await self._breathe(*parts)

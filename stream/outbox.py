@@ -58,6 +58,6 @@ def dead_letter(rejected: Rejected) -> Message:
 
 
 def sample(customer: str, at_ms: int, x: NDArray[Any]) -> Message:
-    """The newest feature vector of a panel customer, as `events.ModelSample`."""
+    """The newest feature vector of a panel customer, as `samples.Sample`."""
     value = _encode(Sample(customer, at_ms, FEATURES_VERSION, x.tolist()))
     return Message(MODEL_SAMPLES, 0, customer.encode(), value)

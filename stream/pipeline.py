@@ -14,7 +14,6 @@ from itertools import count
 
 from models.snapshot import Snapshot
 from stream.continuity import FirstOffset, check_kept, check_log, recreated
-from stream.customer import is_link
 from stream.decoding import Decoded, decode
 from stream.defined import Defined, Past
 from stream.events import Money
@@ -195,12 +194,11 @@ class Pipeline:
         that would change.
         """
         segmenter = self.segmenters.get(partition)
-        known = {name: state for name, state in stored.items() if not is_link(state)}
-        if segmenter is None or not known:
+        if segmenter is None or not stored:
             return 0
-        names, rules = list(known), self._rules()
-        copy = segmenter.copy_of(names, list(known.values()))
-        (changing,), samples = outdated([(copy, names)], rules)
+        names, rules = list(stored), self._rules()
+        copy = segmenter.copy_of(names, list(stored.values()))
+        changing, samples = outdated(copy, names, rules)
         self.sampling.take(samples, rules.wall_ms)
         copy.rank(names, rules)
         return await self.review({partition: changing}, cause) if changing else 0

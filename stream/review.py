@@ -74,14 +74,14 @@ class Review:
         #: Partitions that the pass has still to go through, and where it is in the first one.
         self._left: list[int] = []
         self._cursor = 0
-        self._under_way = self._again = False
+        self._again = False
         self._cause: Cause = "time"
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
     @property
     def under_way(self) -> bool:
         """Whether a pass is going on."""
-        return self._under_way
+        return bool(self._left)
 
     @property
     def routine(self) -> bool:
@@ -91,12 +91,12 @@ class Review:
     def request(self, cause: Cause = "model") -> None:
         """Begin a pass for this cause; if one is under way, another follows."""
         self._cause = cause
-        self._again = self._under_way
-        if not self._under_way:
+        self._again = self.under_way
+        if not self._again:
             self._begin()
 
     def _begin(self) -> None:
-        self._left, self._cursor, self._under_way = sorted(self._pipeline.segmenters), 0, True
+        self._left, self._cursor = sorted(self._pipeline.segmenters), 0
         self._next = time.monotonic() + _INTERVAL_SECONDS
 
     async def step(self, *, quiet: bool = False) -> bool:
@@ -104,7 +104,7 @@ class Review:
 
         Returns whether a pass has ended with it.
         """
-        if not self._under_way:
+        if not self.under_way:
             if time.monotonic() < self._next:
                 return False
             self._begin()
@@ -113,7 +113,6 @@ class Review:
             count -= max(await self._look(self._left[0], count), _LEAST)
         if self._left:
             return False
-        self._under_way = False
         cause, self._cause = self._cause, "time"
         if self._again:
             self._again, self._cause = False, cause

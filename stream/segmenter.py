@@ -221,21 +221,15 @@ def review(
     return [share.write for share in shares], _samples(cohort, seen.x, rules.snapshot)
 
 
-def outdated(
-    copies: Sequence[tuple[Segmenter, Sequence[str]]], rules: Rules
-) -> tuple[list[list[str]], Samples]:
-    """Whom of each segmenter a review would change, and what to learn from everybody.
+def outdated(copy: Segmenter, customers: Sequence[str], rules: Rules) -> tuple[list[str], Samples]:
+    """Whom a review would change, and what to learn from everybody.
 
-    The segmenters' tables are spoilt by it: copies are wanted.
+    The segmenter's table is spoilt by it: a copy is wanted.
     """
-    shares = [Share(segmenter, segmenter.blank(rules)) for segmenter, _ in copies]
-    seen = _look(shares, copies, rules)
-    names, cohort = seen.cohort.names(), seen.cohort
-    found = [
-        [names[part.start + i] for i in np.flatnonzero(seen.changing[part]).tolist()]
-        for _, part in cohort.parts()
-    ]
-    return found, _samples(cohort, seen.x, rules.snapshot)
+    seen = _look([Share(copy, copy.blank(rules))], [(copy, customers)], rules)
+    names = seen.cohort.names()
+    found = [names[i] for i in np.flatnonzero(seen.changing).tolist()]
+    return found, _samples(seen.cohort, seen.x, rules.snapshot)
 
 
 @dataclass(frozen=True, slots=True)

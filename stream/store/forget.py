@@ -46,8 +46,7 @@ class Forgot:
 
 
 class Forgetter(Connected):
-    """Removes customers from Redis. Every method raises StoreError if Redis does not answer, or
-    is divided into another number of partitions than the settings have."""
+    """Removes customers from Redis. Every method raises StoreError if Redis does not answer."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, timeout_seconds=_TIMEOUT_SECONDS)
@@ -58,7 +57,8 @@ class Forgetter(Connected):
         """Remove the customer; its events up to now (or for ever) are not wanted any more.
 
         State, record, memberships and due time go at once, entries of the streams of changes
-        after it. The ids that were merged into it are forgotten with it.
+        after it. The ids that were merged into it are forgotten with it. StoreError also if Redis
+        is divided into another number of partitions than the settings have.
         """
         with self._told:
             check_stored(self._redis, self._partitions)

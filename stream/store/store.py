@@ -20,6 +20,7 @@ from typing import Any
 import redis.exceptions
 from redis.asyncio import Redis
 
+from stream.customer import is_link
 from stream.errors import StoreError
 from stream.settings import Settings
 from stream.store import keys
@@ -153,14 +154,15 @@ class Store:
         return states
 
     async def scan(self, partition: int, cursor: int, count: int) -> tuple[int, dict[str, bytes]]:
-        """Some more of a partition's states, about so many; and where to go on, 0 at the end.
+        """Some more of a partition's customers, about so many, and where to go on (0: the end).
 
         Whoever is stored all the while comes, maybe more than once.
         """
         cursor, found = await self.wait_out(
             lambda: self.redis.hscan(keys.states(partition), cursor, count=count)
         )
-        return cursor, {name.decode(): state for name, state in found.items()}
+        states = {name.decode(): state for name, state in found.items() if not is_link(state)}
+        return cursor, states
 
     async def forgotten(self) -> Mapping[str, int]:
         """Digest of each forgotten customer → epoch ms up to which its events are not wanted."""
